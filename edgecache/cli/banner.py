@@ -1,0 +1,62 @@
+"""What an edge says in the terminal when it starts and when it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgecache import __version__
+from edgecache.cli.client import DEFAULT_EDGE, printable
+from edgecache.config import Settings
+
+DEMO_PAGE = "/fresh/max-age"  # a page of the demo that is stored; its index is not
+
+
+def banner(settings: Settings, url: str, control_url: str, origin_answers: bool, *, demo: bool = False) -> str:
+    """What runs, where to look, what to try. `url` is the data plane's."""
+    answers = "answers" if origin_answers else "does not answer yet; until it does, clients get 502 and a page that reloads itself"
+    rows = [
+        ("origin", f"{_address(settings.origin)}  ({'brought by the demo' if demo else answers})"),
+        ("data plane", f"{_address(url)}  (open this instead of the origin)"),
+        ("control plane", f"{_address(control_url)}  (figures and API)"),
+        ("profile", settings.profile),
+        ("store", f"{settings.store}, at most {size(settings.memory_bytes)}"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    elsewhere = "" if control_url == DEFAULT_EDGE else f"--edge {control_url} "
+    page = url + (DEMO_PAGE if demo else "/")
+    trials = [
+        # GET, not curl -I: what answers a HEAD is not stored, so a second one would not be a hit.
+        (f"curl -so /dev/null -D- {page}", "twice, and compare Cache-Status"),
+        (f"edgecache purge {elsewhere}{page}", "then curl again"),
+        (f"edgecache clock advance 1h {elsewhere}".rstrip(), "nobody waits for a TTL"),
+    ]
+    left = max(len(command) for command, _ in trials)
+    lines = [click.style(f"edgecache {__version__}", bold=True), ""]
+    lines += [f"  {name:<{width}}  {value}" for name, value in rows]
+    lines += ["", "Try" + (" (with EDGECACHE_TOKEN set to control_token)" if settings.control_token else "") + ":"]
+    lines += [f"  {command:<{left}}  # {what}" for command, what in trials]
+    lines += ["", "Ctrl-C ends it."]
+    return "\n".join(lines)
+
+
+def _address(text: str) -> str:
+    return click.style(printable(text), fg="cyan")
+
+
+def size(number: int) -> str:
+    """`number` bytes for people: 256 MiB, 1.5 GiB."""
+    power = min(max(number.bit_length() - 1, 0) // 10, 4)
+    return f"{number / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
+
+
+def totals(stats: dict[str, Any]) -> str:
+    """What the edge did, in a line; `stats` is what Records.stats says."""
+    requests = stats["requests"]
+    handled = stats["handled"]
+    ratio = "" if stats["hit_ratio"] is None else f" (hit ratio {stats['hit_ratio']:.0%})"
+    return (
+        f"Ended. {requests:,} request{'' if requests == 1 else 's'}: {handled['hit'] + handled['stale']:,} from the store{ratio}, "
+        f"{handled['miss'] + handled['pass']:,} to the origin; {size(stats['bytes_out'])} sent."
+    )

@@ -1,0 +1,167 @@
+"""`GET /api/v1/objects`: which responses are stored, and would they be used?
+
+The whole store is walked for each page, a page being the first `limit` matches after a cursor in a fixed order. So paging stays right while
+responses come and go: what is stored all the time is listed once. The walk gives way to the loop every 2 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import heapq
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from edgecache.caching.freshness import current_age, freshness
+from edgecache.caching.stored import StoredResponse
+from edgecache.caching.verdict import HardCovered, SoftCovered, Verdict
+from edgecache.clock import Clock
+from edgecache.control.asked import one_of, query, whole_number
+from edgecache.control.problems import Kind, Problem
+from edgecache.invalidation.log import InvalidationLog
+from edgecache.semantics.urls import parse_url
+
+WALK_BUDGET_S = 0.002
+LIMIT_DEFAULT = 100
+LIMIT_MAX = 1000
+STATES = ("fresh", "stale")
+PARAMETERS = ("url", "prefix", "q", "state", "limit", "after")
+
+# Where a response stands in the list: the start of its URL, then a digest of URL and variant. Bounded, because it becomes the cursor, and a
+# target may be longer than a query string can be.
+Place = tuple[str, str]
+PLACE_URL_CHARS = 500
+
+# Fields whose values say who someone is. Vary may name them; their values are shown to nobody.
+SECRET_FIELDS = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
+HIDDEN = "(not shown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which stored responses are asked for; "" or None where everything goes."""
+
+    host_and_target: tuple[bytes, bytes] | None
+    prefix: str
+    q: str
+    state: str
+    limit: int
+    after: Place | None
+
+    @classmethod
+    def of(cls, request: web.Request) -> Filters:
+        """The filters in the request's query. Raises Problem."""
+        asked = query(request, PARAMETERS)
+        exact = None
+        if "url" in asked:
+            key = parse_url(asked["url"])
+            if isinstance(key, str):
+                raise Problem(Kind.BAD_VALUE, f"Parameter 'url': {key}")
+            exact = (key.host, key.target)
+        return cls(
+            host_and_target=exact,
+            prefix=asked.get("prefix", ""),
+            q=asked.get("q", ""),
+            state=one_of("state", asked["state"], STATES) if "state" in asked else "",
+            limit=whole_number("limit", asked.get("limit", str(LIMIT_DEFAULT)), 1, LIMIT_MAX),
+            after=place_of(asked["after"]) if "after" in asked else None,
+        )
+
+    def match(self, stored: StoredResponse) -> bool:
+        """Is `stored` asked for by its URL? Both schemes match `url`, as they do in an invalidation."""
+        if self.host_and_target is not None and self.host_and_target != (stored.key.host, stored.key.target):
+            return False
+        if not (self.prefix or self.q):
+            return True
+        url = stored.key.url
+        return url.startswith(self.prefix) and self.q in url
+
+
+async def page(objects: Iterable[StoredResponse], log: InvalidationLog, clock: Clock, filters: Filters) -> dict[str, Any]:
+    """The page that `filters` ask for: {"objects": […], "total": matches on all pages, "next": cursor or null}."""
+    total = 0
+    # The first `limit` + 1 after the cursor; the one too many says that there is a next page.
+    found: list[tuple[Place, dict[str, Any]]] = []
+    async for stored in giving_way(objects, clock):
+        if not filters.match(stored):
+            continue
+        shown = describe(stored, log.verdict(stored.key, stored.position), clock.now())
+        if shown is None or (filters.state and shown["state"] != filters.state):
+            continue
+        total += 1
+        place = place_in_list(stored)
+        if filters.after is None or place > filters.after:
+            found.append((place, shown))
+            if len(found) > 4 * LIMIT_MAX:
+                found = heapq.nsmallest(filters.limit + 1, found, key=_place)
+    found = heapq.nsmallest(filters.limit + 1, found, key=_place)
+    more = len(found) > filters.limit
+    found = found[: filters.limit]
+    return {"objects": [shown for _, shown in found], "total": total, "next": cursor(found[-1][0]) if more else None}
+
+
+def describe(stored: StoredResponse, verdict: Verdict, now: float) -> dict[str, Any] | None:
+    """One stored response for JSON, or None when a hard entry covers it: then it does not exist."""
+    if isinstance(verdict, HardCovered):
+        return None
+    age_s, ttl_s = freshness(stored, verdict, now)
+    stale = isinstance(verdict, SoftCovered) or current_age(stored, now) >= stored.lifetime_s
+    return {
+        "key": stored.key.url,
+        "status": stored.status,
+        "variant": {_text(name): _shown(name, value) for name, value in stored.vary},
+        "age": age_s,
+        "ttl": ttl_s,
+        "size": stored.size_bytes,
+        "hits": stored.hits,
+        "position": stored.position,
+        "state": "stale" if stale else "fresh",
+    }
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1")
+
+
+def _shown(name: bytes, value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    return HIDDEN if name in SECRET_FIELDS else _text(value)
+
+
+def _place(found: tuple[Place, object]) -> Place:
+    return found[0]
+
+
+def place_in_list(stored: StoredResponse) -> Place:
+    """Where `stored` stands among all: the same as long as its key and variant are stored, also when it is replaced."""
+    digest = hashlib.blake2b(repr((stored.key, stored.vary)).encode(), digest_size=12)
+    return stored.key.url[:PLACE_URL_CHARS], digest.hexdigest()
+
+
+def cursor(place: Place) -> str:
+    """The text that a client gives back as `after`."""
+    return base64.urlsafe_b64encode("\n".join(place).encode()).decode().rstrip("=")
+
+
+def place_of(text: str) -> Place:
+    """The place that `cursor` wrote. Raises Problem."""
+    try:
+        url, digest = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode().split("\n")
+    except ValueError as error:
+        raise Problem(Kind.BAD_VALUE, "Parameter 'after' must be what 'next' said on the page before.") from error
+    return url, digest
+
+
+async def giving_way(objects: Iterable[StoredResponse], clock: Clock) -> AsyncIterator[StoredResponse]:
+    """`objects` one by one, letting the loop run whenever 2 ms have been spent."""
+    until = clock.monotonic() + WALK_BUDGET_S
+    for stored in objects:
+        yield stored
+        if clock.monotonic() >= until:
+            await asyncio.sleep(0)
+            until = clock.monotonic() + WALK_BUDGET_S

@@ -1,0 +1,85 @@
+"""The invalidation methods on the data plane: who may use them, what they select, and the answer.
+
+They never reach the origin, whatever comes of them: a purge that an origin sees is a purge that the cache has missed. Web pages may not
+use them (docs/architecture.md, Safety): a request with Origin is refused, and so is its preflight.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+from edgecache.edge.forward import Network, is_within
+from edgecache.edge.target import Located
+from edgecache.http1.problem import Problem, refused
+from edgecache.http1.server import Exchange
+from edgecache.invalidation.doors import Doors, Outcome
+from edgecache.invalidation.log import Cause
+from edgecache.invalidation.selectors import UrlSelector
+from edgecache.semantics.message import RequestHead, combined, first
+from edgecache.semantics.proxy_status import ProxyError
+
+METHODS = frozenset((b"PURGE", b"SOFTPURGE", b"BAN", b"PURGEKEYS", b"PURGETAGS", b"REFRESH"))
+
+
+class PurgeDoor:
+    """PURGE of one URL, for peers in the allow list and with the token, if one is set."""
+
+    def __init__(self, doors: Doors, allow: Sequence[Network], token: str) -> None:
+        self._doors = doors
+        self._allow = tuple(allow)
+        self._token = token.encode()
+
+    def purge(self, request: RequestHead, located: Located, peer_ip: str) -> Outcome | Problem:
+        """Invalidate the request's own target URI, hard; or the reason why not: 403 for who may not, 501 for methods without a door."""
+        problem = self._judge(request, peer_ip)
+        if problem is not None:
+            return problem
+        if request.method != b"PURGE":
+            return refused(501, f"{request.method.decode('ascii')} is not understood yet; PURGE invalidates the URL that it is sent to")
+        return self._doors.invalidate([UrlSelector(located.host, located.path)], soft=False, cause=Cause.METHOD)
+
+    def _judge(self, request: RequestHead, peer_ip: str) -> Problem | None:
+        method = request.method.decode("ascii")
+        if first(request.fields, b"origin") is not None:
+            return _denied(f"{method} from a web page (the request has Origin) is not allowed")
+        if peer_ip != "unix" and not is_within(peer_ip, self._allow):
+            return _denied(f"{method} is not allowed from {peer_ip} (purge_allow)")
+        if self._token:
+            given = combined(request.fields, b"authorization") or b""
+            if not hmac.compare_digest(given, b"Bearer " + self._token):
+                return _denied(f"{method} needs the token: Authorization: Bearer … (purge_token)")
+        return None
+
+
+def is_preflight(request: RequestHead) -> bool:
+    """Does a browser ask whether a page may use an invalidation method (Fetch, CORS-preflight request)?"""
+    if request.method != b"OPTIONS":
+        return False
+    return (first(request.fields, b"access-control-request-method") or b"").upper() in METHODS
+
+
+def preflight_refused() -> Problem:
+    """The answer to such a preflight: no page may. The origin is not asked, for it might say yes."""
+    return _denied("invalidation methods are not for web pages")
+
+
+def answer_purge(exchange: Exchange, outcome: Outcome) -> int:
+    """Acknowledge a purge: 200, whether or not anything was stored. Position and number come as fields and as JSON."""
+    matched = b"null" if outcome.matched is None else b"%d" % outcome.matched
+    body = b'{"status": "ok", "position": %d, "matched": %s}\n' % (outcome.position, matched)
+    lines = [
+        b"HTTP/1.1 200 Purged\r\n",
+        b"Content-Type: application/json\r\n",
+        b"Cache-Control: no-store\r\n",
+        b"Edgecache-Position: %d\r\n" % outcome.position,
+        b"Edgecache-Matched: %s\r\n" % matched,
+        b"Content-Length: %d\r\n" % len(body),
+    ]
+    exchange.write_head(200, lines, len(body), (body,))
+    exchange.finish()
+    return 200
+
+
+def _denied(detail: str) -> Problem:
+    return Problem(ProxyError.HTTP_REQUEST_DENIED, detail, 403)

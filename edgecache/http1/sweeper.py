@@ -1,0 +1,54 @@
+"""Deadlines: one number per connection, looked at by one sweeper. A timer per phase would cost more than parsing the request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+NEVER = float("inf")
+INTERVAL_S = 0.25
+
+
+class Watched(Protocol):
+    """What the sweeper looks at: `deadline` in monotonic seconds, and what is to happen when it has passed."""
+
+    deadline: float
+
+    def deadline_passed(self, now: float) -> None:
+        """The deadline lies behind `now`: act, and set another one or NEVER."""
+
+
+class Sweeper:
+    """Calls `deadline_passed` of whatever it watches, a quarter of a second late at most."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, monotonic: Callable[[], float]) -> None:
+        self._loop = loop
+        self._watched: set[Watched] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.monotonic = monotonic
+
+    def watch(self, watched: Watched) -> None:
+        """Look at `watched` from now on."""
+        self._watched.add(watched)
+
+    def forget(self, watched: Watched) -> None:
+        """Look at `watched` no longer."""
+        self._watched.discard(watched)
+
+    def run(self) -> None:
+        """Sweep now, and again every quarter of a second until `stop`."""
+        self.sweep()
+        self._timer = self._loop.call_later(INTERVAL_S, self.run)
+
+    def sweep(self) -> None:
+        """Look at every deadline once."""
+        now = self.monotonic()
+        for watched in [watched for watched in self._watched if watched.deadline < now]:
+            watched.deadline_passed(now)
+
+    def stop(self) -> None:
+        """No more sweeps."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

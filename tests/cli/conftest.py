@@ -1,0 +1,87 @@
+"""Client commands against a real control plane on a free port, run as `edgecache` would run them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestServer
+from click.testing import CliRunner, Result
+
+from edgecache.caching.stored import Key, StoredResponse
+from edgecache.cli import main
+from edgecache.clock import Clock
+from edgecache.config import Settings
+from edgecache.control.app import control_app
+from edgecache.control.parts import ControlParts
+from edgecache.invalidation.doors import Doors
+from edgecache.invalidation.log import InvalidationLog
+from edgecache.record import Records
+from edgecache.store.memory import MemoryStore
+
+
+class Plane:
+    """The parts behind the control plane, and its address."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(origin="http://localhost:3000", **settings)
+        self.clock = Clock()
+        self.log = InvalidationLog(1000)
+        self.store = MemoryStore(2**20, 10)
+        self.url = ""
+        self.app = control_app(
+            ControlParts(
+                settings=self.settings,
+                clock=self.clock,
+                log=self.log,
+                doors=Doors(self.log, self.store, self.clock),
+                store=self.store,
+                records=Records(16),
+                origins=lambda: [{"url": "http://localhost:3000", "idle": 1}],
+                ready=lambda: None,
+            )
+        )
+
+    def put(self, host: bytes, target: bytes) -> None:
+        now = self.clock.now()
+        self.store.put(
+            StoredResponse(
+                key=Key(b"http", host, target), status=200, reason=b"OK", fields=[], vary=(), body=(b"x",), request_time=now,
+                response_time=now, offset_s=0.0, position=self.log.head, start=1, lifetime_s=60.0, initial_age_s=0.0,
+            )
+        )  # fmt: skip
+
+
+@pytest.fixture
+async def make_plane() -> AsyncIterator[Callable[..., Awaitable[Plane]]]:
+    servers = []
+
+    async def make(**settings: Any) -> Plane:
+        plane = Plane(**settings)
+        server = TestServer(plane.app)
+        await server.start_server()
+        servers.append(server)
+        plane.url = f"http://127.0.0.1:{server.port}"
+        return plane
+
+    yield make
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+async def plane(make_plane: Callable[..., Awaitable[Plane]]) -> Plane:
+    return await make_plane()
+
+
+@pytest.fixture
+def invoke() -> Callable[..., Awaitable[Result]]:
+    """`await invoke("purge", url, edge=plane.url)`: the command in a thread, because the control plane answers from this loop."""
+
+    async def call(*arguments: str, edge: str | None = None, env: dict[str, str] | None = None) -> Result:
+        variables: dict[str, str | None] = {"EDGECACHE_URL": edge, "EDGECACHE_TOKEN": None, **(env or {})}
+        return await asyncio.to_thread(CliRunner().invoke, main, list(arguments), env=variables, prog_name="edgecache")
+
+    return call

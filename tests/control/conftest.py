@@ -1,0 +1,109 @@
+"""A control plane over real parts, with a clock that stands still, and a store to put responses into."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from edgecache.caching.stored import Key, StoredResponse
+from edgecache.clock import Clock
+from edgecache.config import Settings
+from edgecache.control.app import control_app
+from edgecache.control.parts import ControlParts
+from edgecache.invalidation.doors import Doors
+from edgecache.invalidation.log import InvalidationLog
+from edgecache.record import Records
+from edgecache.semantics.urls import parse_url
+from edgecache.store.memory import MemoryStore
+
+NOW = 1_700_000_000.0
+
+
+class StillClock(Clock):
+    """Edge time stands still at NOW plus the offset; real time runs."""
+
+    def now(self) -> float:
+        return NOW + self.offset_s
+
+
+@dataclass
+class Plane:
+    """The parts, and how tests fill them."""
+
+    settings: Settings
+    clock: Clock = field(default_factory=StillClock)
+    why_not_ready: str | None = None
+
+    def __post_init__(self) -> None:
+        self.log = InvalidationLog(1000)
+        self.store = MemoryStore(self.settings.memory_bytes, self.settings.variants)
+        self.records = Records(16)
+        self.doors = Doors(self.log, self.store, self.clock)
+        self.parts = ControlParts(
+            settings=self.settings,
+            clock=self.clock,
+            log=self.log,
+            doors=self.doors,
+            store=self.store,
+            records=self.records,
+            origins=lambda: [{"url": "http://localhost:3000", "open": 2}],
+            ready=lambda: self.why_not_ready,
+        )
+
+    def put(self, url: str, **differently: Any) -> StoredResponse:
+        """Store a response for `url`, received now and fresh for a minute, at the log's head."""
+        key = parse_url(url)
+        assert isinstance(key, Key), key
+        what: dict[str, Any] = {
+            "status": 200,
+            "reason": b"OK",
+            "fields": [],
+            "vary": (),
+            "body": (b"hello",),
+            "request_time": self.clock.now(),
+            "response_time": self.clock.now(),
+            "offset_s": self.clock.offset_s,
+            "position": self.log.head,
+            "start": self.clock.real_ns(),
+            "lifetime_s": 60.0,
+            "initial_age_s": 0.0,
+        }
+        stored = StoredResponse(key=key, **{**what, **differently})
+        assert self.store.put(stored)
+        return stored
+
+
+@pytest.fixture
+def make_plane() -> Callable[..., Plane]:
+    """A plane with other settings than the defaults."""
+
+    def make(**settings: Any) -> Plane:
+        return Plane(Settings(origin="http://localhost:3000", **settings))
+
+    return make
+
+
+@pytest.fixture
+def plane(make_plane: Callable[..., Plane]) -> Plane:
+    return make_plane()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[Plane], Any]]:
+    """A client of the control plane of a `Plane`: `client = await serve(plane)`."""
+    async with AsyncExitStack() as stack:
+
+        async def start(plane: Plane) -> TestClient[Any, Any]:
+            return await stack.enter_async_context(TestClient(TestServer(control_app(plane.parts))))
+
+        yield start
+
+
+@pytest.fixture
+async def client(serve: Callable[[Plane], Any], plane: Plane) -> TestClient[Any, Any]:
+    return await serve(plane)
