@@ -12,12 +12,11 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol, assert_never
+from typing import Protocol, assert_never
 
 import msgspec
 
-from edgecache.caching.reasons import Reason
-from edgecache.record import Flag, Handled
+from edgecache.record import Flag, Handled, Row
 
 METHOD_BYTES = 32
 HOST_BYTES = 255
@@ -42,24 +41,6 @@ class TextStream(Protocol):
     def isatty(self) -> bool: ...
 
 
-class Line(NamedTuple):
-    """What a line is made of; as `edgecache.record.Records.add` takes it."""
-
-    request_id: int
-    started: float
-    duration_us: int
-    origin_us: int
-    status: int
-    handled: Handled
-    reason: Reason | None
-    method: bytes
-    host: bytes
-    target: bytes
-    bytes_in: int
-    bytes_out: int
-    flags: int
-
-
 class LogWriter:
     """Writes lines to one stream, in the order in which they came.
 
@@ -73,7 +54,7 @@ class LogWriter:
         self._stream = stream
         self._limit = limit_lines
         self._colour = self.mode is LogMode.SHORT and _wants_colour(stream)
-        self._waiting: list[Line] = []
+        self._waiting: list[Row] = []
         self._dropped_now = 0
         self._closing = self.mode is LogMode.OFF
         self._changed = threading.Condition()
@@ -83,29 +64,12 @@ class LogWriter:
             self._thread = threading.Thread(target=self._run, name="edgecache-log", daemon=True)
             self._thread.start()
 
-    def line(
-        self,
-        *,
-        request_id: int,
-        started: float,
-        duration_us: int,
-        origin_us: int,
-        status: int,
-        handled: Handled,
-        reason: Reason | None,
-        method: bytes,
-        host: bytes,
-        target: bytes,
-        bytes_in: int,
-        bytes_out: int,
-        flags: int = 0,
-    ) -> None:
-        """Queue the line of a request that is over; see `Records.add` for the arguments. Never waits; nothing when off or closed."""
+    def line(self, row: Row) -> None:
+        """Queue the line of a request that is over. Never waits; nothing when off or closed."""
         if self._closing:
             return
         # One byte more than is shown says that there was more; the whole of it would let the queue hold much more than its lines.
-        method, host, target = method[: METHOD_BYTES + 1], host[: HOST_BYTES + 1], target[: TARGET_BYTES + 1]
-        item = Line(request_id, started, duration_us, origin_us, status, handled, reason, method, host, target, bytes_in, bytes_out, flags)
+        item = row._replace(method=row.method[: METHOD_BYTES + 1], host=row.host[: HOST_BYTES + 1], target=row.target[: TARGET_BYTES + 1])
         with self._changed:
             if len(self._waiting) >= self._limit:
                 self.dropped += 1
@@ -150,7 +114,7 @@ class LogWriter:
             self._stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
         self._stream.flush()
 
-    def _format(self, line: Line) -> str:
+    def _format(self, line: Row) -> str:
         match self.mode:
             case LogMode.SHORT:
                 return short_line(line, colour=self._colour)
@@ -180,7 +144,7 @@ _COLOURS = {
 _REMARKS = {Flag.BODY_BROKEN: "broken off", Flag.CLIENT_LEFT: "client left"}
 
 
-def short_line(line: Line, *, colour: bool) -> str:
+def short_line(line: Row, *, colour: bool) -> str:
     """The line for people: local edge time, method, status, what was done, duration, size of the answer's content, URL, reason, remarks."""
     word = f"{line.handled.name.lower():<6}"
     if colour:
@@ -200,7 +164,7 @@ def short_line(line: Line, *, colour: bool) -> str:
     return " ".join(columns).rstrip()
 
 
-def json_line(line: Line) -> str:
+def json_line(line: Row) -> str:
     """The line for programs: one JSON object. Text from the network is escaped as in the other form; durations in milliseconds."""
     return msgspec.json.encode(
         {

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgecache.caching.reasons import Reason
 
@@ -59,9 +58,18 @@ class Flag(enum.IntEnum):
     CUT = 16  # method, host or target did not fit the row; set by `Records.add`
 
 
-@dataclass(frozen=True, slots=True)
-class RecordView:
-    """A decoded row. `started` is edge time in seconds; method, host and target are the first bytes of what came, see `Flag.CUT`."""
+class Row(NamedTuple):
+    """One request that is over.
+
+    request_id   from `Records.next_id`
+    started      edge time when its head was complete
+    duration_us  from then until the last byte was written or the client had left
+    origin_us    of that, waiting for the origin's head; 0 when the origin was not asked
+    status       of the final answer; 0 when the client got none
+    method, host, target    as they came; the ring keeps their first bytes, see `Flag.CUT`
+    bytes_in     content bytes of the request, `bytes_out` those of the answer, without framing
+    flags        members of `Flag`, combined
+    """
 
     request_id: int
     started: float
@@ -102,32 +110,9 @@ class Records:
         self._last_id += 1
         return self._last_id
 
-    def add(
-        self,
-        *,
-        request_id: int,
-        started: float,
-        duration_us: int,
-        origin_us: int,
-        status: int,
-        handled: Handled,
-        reason: Reason | None,
-        method: bytes,
-        host: bytes,
-        target: bytes,
-        bytes_in: int,
-        bytes_out: int,
-        flags: int = 0,
-    ) -> None:
-        """Record a request that is over.
-
-        started      edge time when its head was complete
-        duration_us  from then until the last byte was written or the client had left
-        origin_us    of that, waiting for the origin's head; 0 when the origin was not asked
-        status       of the final answer; 0 when the client got none
-        bytes_in     content bytes of the request, `bytes_out` those of the answer, without framing
-        flags        members of `Flag`, combined
-        """
+    def add(self, row: Row) -> None:
+        """Record a request that is over."""
+        request_id, started, duration_us, origin_us, status, handled, reason, method, host, target, bytes_in, bytes_out, flags = row
         if len(target) > TARGET_BYTES or len(host) > HOST_BYTES or len(method) > METHOD_BYTES:
             flags |= 16
         index = _REASON_INDEX[id(reason)]
@@ -157,7 +142,7 @@ class Records:
         if flags & 4 or (status >= 500 and handled == 4):
             self._errors += 1
 
-    def recent(self, n: int) -> list[RecordView]:
+    def recent(self, n: int) -> list[Row]:
         """The latest `n` requests that are still in the ring, newest first."""
         count = min(n, self._requests, self._capacity)
         return [self._view(self._requests - 1 - back) for back in range(count)]
@@ -185,10 +170,10 @@ class Records:
             "errors": self._errors,
         }
 
-    def _view(self, number: int) -> RecordView:
+    def _view(self, number: int) -> Row:
         row = _ROW.unpack_from(self._ring, number % self._capacity * _ROW.size)
         request_id, started, duration_us, origin_us, bytes_in, bytes_out, status, reason, handled, flags, method, host, target = row
-        return RecordView(
+        return Row(
             request_id=request_id,
             started=started,
             duration_us=duration_us,

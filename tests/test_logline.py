@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.caching.reasons import Reason
-from edgecache.logline import HOST_BYTES, METHOD_BYTES, TARGET_BYTES, Line, LogMode, LogWriter, json_line, printable, short_line
-from edgecache.record import Flag, Handled
+from edgecache.logline import HOST_BYTES, METHOD_BYTES, TARGET_BYTES, LogMode, LogWriter, json_line, printable, short_line
+from edgecache.record import Flag, Handled, Row
 
 REASON = next(iter(Reason))
 GENEROUS_S = 30  # how long a test waits for a thread that is going to answer at once
@@ -80,7 +80,7 @@ def test_lines_come_in_order():
     stream = Gated()
     writer = LogWriter(LogMode.JSON, stream, 1000)
     for number in range(200):
-        writer.line(**fields(request_id=number))
+        writer.line(Row(**fields(request_id=number)))
     assert writer.close(GENEROUS_S)
     assert [json.loads(line)["id"] for line in stream.lines] == list(range(200))
     assert writer.dropped == 0
@@ -89,10 +89,10 @@ def test_lines_come_in_order():
 def test_a_stream_that_stands_still_holds_up_nobody_and_the_dropped_are_counted_in_their_place():
     stream = Gated(is_open=False)
     writer = LogWriter(LogMode.JSON, stream, 3)
-    writer.line(**fields(request_id=0))
+    writer.line(Row(**fields(request_id=0)))
     assert stream.entered.wait(GENEROUS_S)
     for number in range(1, 6):  # three may wait
-        writer.line(**fields(request_id=number))
+        writer.line(Row(**fields(request_id=number)))
     assert (writer.dropped, stream.text) == (2, "")
     stream.gate.set()
     assert writer.close(GENEROUS_S)
@@ -103,10 +103,10 @@ def test_a_stream_that_stands_still_holds_up_nobody_and_the_dropped_are_counted_
 def test_people_are_told_how_many_were_dropped_too():
     stream = Gated(is_open=False)
     writer = LogWriter(LogMode.SHORT, stream, 1)
-    writer.line(**fields())
+    writer.line(Row(**fields()))
     assert stream.entered.wait(GENEROUS_S)
     for _ in range(13):
-        writer.line(**fields())
+        writer.line(Row(**fields()))
     stream.gate.set()
     assert writer.close(GENEROUS_S)
     assert "12 lines were dropped" in stream.lines[-1]
@@ -115,10 +115,10 @@ def test_people_are_told_how_many_were_dropped_too():
 def test_close_is_bounded_and_nothing_is_taken_after_it():
     stream = Gated(is_open=False)
     writer = LogWriter(LogMode.SHORT, stream, 10)
-    writer.line(**fields())
+    writer.line(Row(**fields()))
     assert stream.entered.wait(GENEROUS_S)
     assert not writer.close(0.0)
-    writer.line(**fields())
+    writer.line(Row(**fields()))
     stream.gate.set()
     assert writer.close(GENEROUS_S)
     assert len(stream.lines) == 1
@@ -134,7 +134,7 @@ def test_off_writes_nothing_and_has_no_thread():
     stream, threads = Gated(), threading.active_count()
     writer = LogWriter(LogMode.OFF, stream, 10)
     assert threading.active_count() == threads
-    writer.line(**fields())
+    writer.line(Row(**fields()))
     assert writer.close()
     assert not stream.entered.is_set()
 
@@ -142,15 +142,15 @@ def test_off_writes_nothing_and_has_no_thread():
 @pytest.mark.parametrize("failure", [BrokenPipeError(), OSError("terminal gone"), ValueError("I/O operation on closed file")])
 def test_a_stream_that_is_gone_ends_the_log_and_nothing_else(failure):
     writer = LogWriter(LogMode.SHORT, Gone(failure), 10)
-    writer.line(**fields())
+    writer.line(Row(**fields()))
     assert writer.close(GENEROUS_S)
-    writer.line(**fields())
+    writer.line(Row(**fields()))
 
 
 def test_a_terminal_that_cannot_show_a_character_gets_it_escaped():
     stream = Gated(encoding="ascii")
     writer = LogWriter(LogMode.SHORT, stream, 10)
-    writer.line(**fields(target="/café".encode()))
+    writer.line(Row(**fields(target="/café".encode())))
     assert writer.close(GENEROUS_S)
     assert "localhost:8080/caf\\xe9" in stream.text
 
@@ -171,13 +171,13 @@ def test_colour(tty, environment, mode, coloured, monkeypatch):
         monkeypatch.setenv(name, value)
     stream = Gated(tty=tty)
     writer = LogWriter(mode, stream, 10)
-    writer.line(**fields())
+    writer.line(Row(**fields()))
     assert writer.close(GENEROUS_S)
     assert ("\x1b[" in stream.text) is coloured
 
 
 def test_every_decision_has_a_colour():
-    assert all("\x1b[0m" in short_line(Line(**fields(handled=handled)), colour=True) for handled in Handled)
+    assert all("\x1b[0m" in short_line(Row(**fields(handled=handled)), colour=True) for handled in Handled)
 
 
 @pytest.mark.parametrize(
@@ -199,11 +199,11 @@ def test_every_decision_has_a_colour():
 )
 def test_short_line(changes, shown):
     clock = time.strftime("%H:%M:%S", time.localtime(1_700_000_000))
-    assert short_line(Line(**fields(**changes)), colour=False) == f"{clock} {shown}"
+    assert short_line(Row(**fields(**changes)), colour=False) == f"{clock} {shown}"
 
 
 def test_json_line():
-    line = json_line(Line(**fields(target=b'/\x1b\xc3\xa9"\xff', flags=Flag.ORIGIN_REUSED | Flag.KEPT_ALIVE)))
+    line = json_line(Row(**fields(target=b'/\x1b\xc3\xa9"\xff', flags=Flag.ORIGIN_REUSED | Flag.KEPT_ALIVE)))
     assert "\n" not in line
     assert json.loads(line) == {
         "time": "2023-11-14T22:13:20.125Z",
@@ -224,8 +224,8 @@ def test_json_line():
 
 @pytest.mark.parametrize("started", [1e300, -1e300, 1e15])
 def test_edge_time_beyond_the_calendar(started):
-    assert short_line(Line(**fields(started=started)), colour=False)
-    assert "time" in json.loads(json_line(Line(**fields(started=started))))
+    assert short_line(Row(**fields(started=started)), colour=False)
+    assert "time" in json.loads(json_line(Row(**fields(started=started))))
 
 
 @pytest.mark.parametrize(
@@ -276,16 +276,16 @@ def test_printable_shows_only_what_is_safe_and_says_which_bytes_they_were(raw):
 
 
 def test_long_names_from_the_network_are_bounded():
-    line = Line(**fields(method=b"M" * 9999, host=b"h" * 9999, target=b"/" * 16384))
+    line = Row(**fields(method=b"M" * 9999, host=b"h" * 9999, target=b"/" * 16384))
     assert len(short_line(line, colour=False)) < METHOD_BYTES + HOST_BYTES + TARGET_BYTES + 100
 
 
 def test_lines_that_wait_hold_no_more_than_is_shown():
     stream = Gated(is_open=False)
     writer = LogWriter(LogMode.SHORT, stream, 10)
-    writer.line(**fields())
+    writer.line(Row(**fields()))
     assert stream.entered.wait(GENEROUS_S)
-    writer.line(**fields(target=b"/" * 16384))
+    writer.line(Row(**fields(target=b"/" * 16384)))
     assert len(writer._waiting[0].target) == TARGET_BYTES + 1
     stream.gate.set()
     assert writer.close(GENEROUS_S)

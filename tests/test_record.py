@@ -5,30 +5,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.caching.reasons import Reason
-from edgecache.record import HOST_BYTES, METHOD_BYTES, TARGET_BYTES, Flag, Handled, Records
+from edgecache.record import HOST_BYTES, METHOD_BYTES, TARGET_BYTES, Flag, Handled, Records, Row
 
 REASON = next(iter(Reason))
 
 
 def add(records: Records, **changes: object) -> None:
-    records.add(
-        **{
-            "request_id": records.next_id(),
-            "started": 1000.25,
-            "duration_us": 1500,
-            "origin_us": 1200,
-            "status": 200,
-            "handled": Handled.HIT,
-            "reason": REASON,
-            "method": b"GET",
-            "host": b"localhost:8080",
-            "target": b"/a?b",
-            "bytes_in": 0,
-            "bytes_out": 10,
-            "flags": 0,
-            **changes,
-        }
-    )
+    row = {
+        "request_id": records.next_id(),
+        "started": 1000.25,
+        "duration_us": 1500,
+        "origin_us": 1200,
+        "status": 200,
+        "handled": Handled.HIT,
+        "reason": REASON,
+        "method": b"GET",
+        "host": b"localhost:8080",
+        "target": b"/a?b",
+        "bytes_in": 0,
+        "bytes_out": 10,
+        "flags": 0,
+        **changes,
+    }
+    records.add(Row(**row))
 
 
 def test_what_is_added_comes_back():
@@ -48,7 +47,7 @@ def test_what_is_added_comes_back():
         "bytes_out": 2**34,
         "flags": Flag.KEPT_ALIVE | Flag.CLIENT_LEFT,
     }
-    records.add(**row)
+    records.add(Row(**row))
     (view,) = records.recent(5)
     assert {name: getattr(view, name) for name in row} == row
 

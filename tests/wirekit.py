@@ -1,4 +1,5 @@
-"""Peers for tests on real sockets: an origin that follows a script byte for byte, clients that send anything, and a clock that stands still.
+"""Peers for tests on real sockets: an origin that follows a script byte for byte, clients that send anything, and a clock that stands
+still.
 
 Order is made by gates and by waiting for a state (`until`), never by sleeping. Nothing here uses edgecache's own parsers: they are what is
 tested.
@@ -247,7 +248,7 @@ class Client(Wire):
         """The next response. Raises Cut when its content is cut off, with what came of it."""
         interims = []
         head = (await self.until(b"\r\n\r\n"))[:-4]
-        while b" 1" == head[8:10] and head[9:12] != b"101":
+        while head[8:10] == b" 1" and head[9:12] != b"101":
             interims.append(head)
             head = (await self.until(b"\r\n\r\n"))[:-4]
         reply = Reply(head, interims=interims)
@@ -255,7 +256,7 @@ class Client(Wire):
             return reply
         coding, length = reply.get("transfer-encoding"), reply.get("content-length")
         if coding is not None:
-            assert coding.lower() == b"chunked" and length is None
+            assert (coding.lower(), length) == (b"chunked", None)
             reply.body, reply.trailers = await self.chunks()
         elif length is not None:
             reply.body = await self.exactly(int(length))
@@ -336,7 +337,8 @@ class Origin:
                 raw = raw.pop(0) if len(raw) > 1 else raw[0]
             await peer.send(raw)
             head = raw.split(b"\r\n\r\n")[0].lower()
-            if b"connection: close" in head or (b"content-length" not in head and b"transfer-encoding" not in head and b" 304 " not in head):
+            framed = b"content-length" in head or b"transfer-encoding" in head or b" 304 " in head
+            if b"connection: close" in head or not framed:
                 peer.close()
                 return
 
@@ -347,7 +349,7 @@ class Origin:
         self._tasks.add(task)
         try:
             await self.script(Peer(reader, writer))
-        except (Cut, ConnectionError):
+        except (Cut, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)

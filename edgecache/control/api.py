@@ -101,10 +101,7 @@ class Api:
         if step < 0:
             # Nothing becomes fresh by going back: all that is stored now is stale since now, which the step makes a time to come.
             self.parts.doors.invalidate([AllSelector()], soft=True, cause=Cause.CLOCK)
-        if asked.get("reset"):
-            clock.reset()
-        else:
-            clock.advance(step)
+        clock.advance(step)
         return json_response(self._time())
 
     async def invalidate(self, request: web.Request) -> web.Response:

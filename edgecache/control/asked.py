@@ -53,12 +53,11 @@ async def _content(request: web.Request, timeout_s: float) -> bytes:
 
 
 def _check_type(name: str, given: object, wanted: type) -> None:
-    # `type(…) is`, because in Python True is an int and in JSON it is not.
-    if type(given) is not wanted:
+    if not isinstance(given, wanted):
         raise Problem(Kind.WRONG_TYPE, f"Member {name!r} must be {WORDS[wanted]}, not {_word(given)}.")
     if isinstance(given, list):
         for index, item in enumerate(given):
-            if type(item) is not str:
+            if not isinstance(item, str):
                 raise Problem(Kind.WRONG_TYPE, f"Member '{name}[{index}]' must be a string, not {_word(item)}.")
 
 

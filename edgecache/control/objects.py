@@ -33,8 +33,8 @@ PARAMETERS = ("url", "prefix", "q", "state", "limit", "after")
 
 # Where a response stands in the list: the start of its URL, then a digest of URL and variant. Bounded, because it becomes the cursor, and a
 # target may be longer than a query string can be.
-Place = tuple[str, str]
-PLACE_URL_CHARS = 500
+Place = tuple[bytes, bytes]
+PLACE_URL_BYTES = 500
 
 # Fields whose values say who someone is. Vary may name them; their values are shown to nobody.
 SECRET_FIELDS = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
@@ -80,36 +80,51 @@ class Filters:
         url = stored.key.url
         return url.startswith(self.prefix) and self.q in url
 
+    def match_state(self, state: str | None) -> bool:
+        """Is a response in this state asked for? Never when it does not exist."""
+        return state is not None and self.state in ("", state)
+
 
 async def page(objects: Iterable[StoredResponse], log: InvalidationLog, clock: Clock, filters: Filters) -> dict[str, Any]:
     """The page that `filters` ask for: {"objects": […], "total": matches on all pages, "next": cursor or null}."""
     total = 0
     # The first `limit` + 1 after the cursor; the one too many says that there is a next page.
-    found: list[tuple[Place, dict[str, Any]]] = []
+    found: list[tuple[Place, StoredResponse]] = []
     async for stored in giving_way(objects, clock):
-        if not filters.match(stored):
-            continue
-        shown = describe(stored, log.verdict(stored.key, stored.position), clock.now())
-        if shown is None or (filters.state and shown["state"] != filters.state):
+        if not filters.match(stored) or not filters.match_state(state(stored, log.verdict(stored.key, stored.position), clock.now())):
             continue
         total += 1
         place = place_in_list(stored)
         if filters.after is None or place > filters.after:
-            found.append((place, shown))
+            found.append((place, stored))
             if len(found) > 4 * LIMIT_MAX:
                 found = heapq.nsmallest(filters.limit + 1, found, key=_place)
     found = heapq.nsmallest(filters.limit + 1, found, key=_place)
     more = len(found) > filters.limit
     found = found[: filters.limit]
-    return {"objects": [shown for _, shown in found], "total": total, "next": cursor(found[-1][0]) if more else None}
+    # All are described at one moment, after the walk: what was invalidated while it ran is not shown any more.
+    now = clock.now()
+    shown = [describe(stored, log.verdict(stored.key, stored.position), now) for _, stored in found]
+    return {"objects": [one for one in shown if one is not None], "total": total, "next": cursor(found[-1][0]) if more else None}
+
+
+def state(stored: StoredResponse, verdict: Verdict, now: float) -> str | None:
+    """Would `stored` be used as it is ("fresh"), or only after validation or for want of better ("stale")? None: it does not exist."""
+    match verdict:
+        case HardCovered():
+            return None
+        case SoftCovered():
+            return "stale"
+        case _:
+            return "fresh" if current_age(stored, now) < stored.lifetime_s else "stale"
 
 
 def describe(stored: StoredResponse, verdict: Verdict, now: float) -> dict[str, Any] | None:
     """One stored response for JSON, or None when a hard entry covers it: then it does not exist."""
-    if isinstance(verdict, HardCovered):
+    shown_state = state(stored, verdict, now)
+    if shown_state is None:
         return None
     age_s, ttl_s = freshness(stored, verdict, now)
-    stale = isinstance(verdict, SoftCovered) or current_age(stored, now) >= stored.lifetime_s
     return {
         "key": stored.key.url,
         "status": stored.status,
@@ -119,7 +134,7 @@ def describe(stored: StoredResponse, verdict: Verdict, now: float) -> dict[str, 
         "size": stored.size_bytes,
         "hits": stored.hits,
         "position": stored.position,
-        "state": "stale" if stale else "fresh",
+        "state": shown_state,
     }
 
 
@@ -133,25 +148,25 @@ def _shown(name: bytes, value: bytes | None) -> str | None:
     return HIDDEN if name in SECRET_FIELDS else _text(value)
 
 
-def _place(found: tuple[Place, object]) -> Place:
+def _place(found: tuple[Place, StoredResponse]) -> Place:
     return found[0]
 
 
 def place_in_list(stored: StoredResponse) -> Place:
     """Where `stored` stands among all: the same as long as its key and variant are stored, also when it is replaced."""
     digest = hashlib.blake2b(repr((stored.key, stored.vary)).encode(), digest_size=12)
-    return stored.key.url[:PLACE_URL_CHARS], digest.hexdigest()
+    return (b"%s://%s%s" % stored.key)[:PLACE_URL_BYTES], digest.hexdigest().encode()
 
 
 def cursor(place: Place) -> str:
     """The text that a client gives back as `after`."""
-    return base64.urlsafe_b64encode("\n".join(place).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(b"\n".join(place)).decode().rstrip("=")
 
 
 def place_of(text: str) -> Place:
     """The place that `cursor` wrote. Raises Problem."""
     try:
-        url, digest = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode().split("\n")
+        url, digest = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).split(b"\n")
     except ValueError as error:
         raise Problem(Kind.BAD_VALUE, "Parameter 'after' must be what 'next' said on the page before.") from error
     return url, digest

@@ -18,7 +18,8 @@ _PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1.5rem; color: #1c2430; background: #f7f8fa }}
 h1 {{ font-size: 1.4rem }} h1 small {{ color: #8a94a3; font-weight: normal; display: block; font-size: .9rem }}
 code {{ background: #e8ebf0; padding: .1em .35em; border-radius: 4px; overflow-wrap: anywhere }} .hint {{ color: #5b6675 }}
-@media (prefers-color-scheme: dark) {{ body {{ color: #dfe5ee; background: #14181f }} code {{ background: #262d38 }} .hint {{ color: #98a3b3 }} }}
+@media (prefers-color-scheme: dark) {{ body {{ color: #dfe5ee; background: #14181f }} code {{ background: #262d38 }}
+  .hint {{ color: #98a3b3 }} }}
 </style></head><body>
 <h1><small>edgecache · {status} {phrase}</small>{detail}</h1>
 {hint}

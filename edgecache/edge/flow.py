@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from edgecache.caching.cache_status import cache_status
 from edgecache.caching.conclude import Answer, Failure, Forward, ServeStale, Store, conclude
@@ -28,7 +28,7 @@ from edgecache.http1.problem import PeerGone, Problem, failed, refused
 from edgecache.http1.server import Exchange
 from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
-from edgecache.record import Flag, Handled, Records
+from edgecache.record import Flag, Handled, Records, Row
 from edgecache.semantics.cache_control import parse_cache_control
 from edgecache.semantics.message import Fields, RequestHead, ResponseHead, combined, values
 from edgecache.semantics.proxy_status import ProxyError
@@ -57,7 +57,7 @@ class FlowParts:
     scheme: bytes  # under which the listener is known
     tunnel_idle_timeout_s: float
     report: Callable[[str, BaseException], None]
-    write_line: Callable[..., None]
+    write_line: Callable[[Row], None]
 
 
 class Visit:
@@ -349,7 +349,7 @@ class Flow:
         exchange = visit.exchange
         located = visit.located
         host = located.host if located is not None else combined(exchange.request.fields, b"host") or b""
-        row: dict[str, Any] = dict(
+        row = Row(
             request_id=visit.request_id,
             started=visit.started,
             duration_us=int((self.parts.clock.monotonic() - visit.began) * 1e6),
@@ -364,5 +364,5 @@ class Flow:
             bytes_out=exchange.bytes_out,
             flags=visit.flags | (Flag.KEPT_ALIVE if exchange.keep_alive else 0),
         )
-        self.parts.records.add(**row)
-        self.parts.write_line(**row)
+        self.parts.records.add(row)
+        self.parts.write_line(row)

@@ -119,7 +119,7 @@ class Pool:
             connection.abort()
 
     def discount(self, connection: OriginConnection) -> None:
-        """This connection no longer counts against the limit: it carries another protocol, or a stream of events, and may live for hours."""
+        """This connection no longer counts against the limit: it carries another protocol or a stream of events, perhaps for hours."""
         if connection.counted:
             connection.counted = False
             self._counted -= 1

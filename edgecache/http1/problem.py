@@ -9,7 +9,7 @@ from edgecache.semantics.proxy_status import ProxyError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why there is no usable message: the RFC 9209 error type, a detail that names the byte, field or limit, and the status to answer with."""
+    """Why there is no usable message: RFC 9209's error type, a detail that names the byte, field or limit, and the status to answer."""
 
     error: ProxyError
     detail: str

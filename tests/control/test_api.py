@@ -14,7 +14,7 @@ import pytest
 
 from edgecache.caching.verdict import CLEAN, HardCovered, SoftCovered
 from edgecache.invalidation.log import Cause
-from edgecache.record import Handled
+from edgecache.record import Handled, Row
 
 JSON = {"Content-Type": "application/json"}
 INVALIDATIONS = "/api/v1/invalidations"
@@ -225,10 +225,11 @@ async def test_what_the_clock_refuses(client: Any, plane: Any, content: str, wor
 
 
 def record(plane: Any, handled: Handled) -> None:
-    plane.records.add(
+    row = Row(
         request_id=plane.records.next_id(), started=0.0, duration_us=1, origin_us=0, status=200, handled=handled, reason=None,
-        method=b"GET", host=b"a", target=b"/", bytes_in=0, bytes_out=5,
+        method=b"GET", host=b"a", target=b"/", bytes_in=0, bytes_out=5, flags=0,
     )  # fmt: skip
+    plane.records.add(row)
 
 
 async def test_stats(client: Any, plane: Any) -> None:

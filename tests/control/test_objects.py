@@ -185,3 +185,14 @@ async def test_the_walk_gives_way_to_the_loop(plane: Any) -> None:
     task.cancel()
     assert len(walked) == 100
     assert turns >= 30
+
+
+async def test_what_is_purged_during_the_walk_is_not_listed(plane: Any) -> None:
+    stored = plane.put("http://a.example/")
+
+    def walk() -> Any:
+        yield stored
+        plane.doors.invalidate([AllSelector()], soft=False, cause=Cause.API)
+
+    everything = objects.Filters(None, "", "", "", 10, None)
+    assert (await objects.page(walk(), plane.log, plane.clock, everything))["objects"] == []

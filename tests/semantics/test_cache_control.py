@@ -101,7 +101,8 @@ def test_delta_seconds(value: bytes | None, seconds: int | None) -> None:
 def test_no_bytes_raise(lines: list[bytes]) -> None:
     cache_control = parse_cache_control(lines)
     for name, argument in cache_control.items():
-        assert name and name == name.lower()
+        assert name != b""
+        assert name == name.lower()
         delta_seconds(argument)
         cache_control.field_names(name)
 

@@ -39,7 +39,11 @@ def test_members_are_never_empty_and_stripped(lines: list[bytes]) -> None:
 
 
 def test_connection_options_of_all_lines() -> None:
-    assert connection_options(fields("Connection: Keep-Alive, UPGRADE", "Host: a", "Connection: x-foo")) == {b"keep-alive", b"upgrade", b"x-foo"}
+    assert connection_options(fields("Connection: Keep-Alive, UPGRADE", "Host: a", "Connection: x-foo")) == {
+        b"keep-alive",
+        b"upgrade",
+        b"x-foo",
+    }
     assert connection_options(fields("Host: a")) == set()
 
 

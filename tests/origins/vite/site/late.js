@@ -1,0 +1,3 @@
+export function announce(body) {
+  body.dataset.late = 'arrived'
+}

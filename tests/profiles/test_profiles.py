@@ -1,0 +1,16 @@
+"""The profiles that there are."""
+
+from __future__ import annotations
+
+from edgecache.profiles import PROFILES
+from edgecache.profiles.standard import STANDARD
+
+
+def test_profiles_are_found_by_their_name() -> None:
+    assert PROFILES["standard"] is STANDARD
+    assert all(profile.name == name for name, profile in PROFILES.items())
+
+
+def test_standard_does_what_the_rfcs_say() -> None:
+    assert STANDARD.obeys_request_directives
+    assert STANDARD.stores_set_cookie
