@@ -46,7 +46,8 @@ class Fetch:
     arrived        done when the origin has answered or failed: the final response's head, or the Problem
     spool          the content, from when `arrived` holds a head
     position, start, request_time, response_time, offset_s    see StoredResponse
-    may_store      asked with the head: shall the content be kept? Then `completed` is called once all of it is there
+    on_head        called with the head, in the step in which it arrives and whether or not the client is still there: shall the content be
+                   kept? Then `completed` is called once all of it has come. Without it the fetch ends when the client leaves.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Fetch:
         self.response_time = self.request_time
         self.began = parts.clock.monotonic()
         self.origin_s = 0.0  # from asking for a connection until the head was there
-        self.may_store: Callable[[ResponseHead], bool] | None = None
+        self.on_head: Callable[[ResponseHead], bool] | None = None
         self.completed: Callable[[ResponseHead, tuple[bytes, ...]], None] | None = None
         self.arrived: asyncio.Future[ResponseHead | Problem] = parts.loop.create_future()
         self.connection: OriginConnection | None = None
@@ -86,9 +87,9 @@ class Fetch:
         self._task = self._parts.tasks.start(self._run(), f"fetch {self._head.method.decode('latin-1')}")
 
     def client_left(self) -> None:
-        """Nobody reads the answer any more; it goes on when it may still be stored."""
+        """Nobody reads the answer any more; the fetch goes on while its head is waited for, or its content is to be stored."""
         self.spool.reader_left()
-        undecided = self.may_store is not None and not self.arrived.done()
+        undecided = self.on_head is not None and not self.arrived.done()
         if not undecided and not self.spool.storable and self._task is not None:
             self._task.cancel()
 
@@ -161,7 +162,7 @@ class Fetch:
         self.response_time = parts.clock.now()
         self.request_time = self.response_time - self.origin_s  # the delay is real time: a clock moved meanwhile is not in it
         self.framing = connection.framing
-        keep = self.may_store is not None and self.framing <= parts.object_bytes and self.may_store(head)
+        keep = self.on_head is not None and self.on_head(head) and self.framing <= parts.object_bytes
         left = self.spool.abandoned
         self.spool = Spool(parts.buffer_bytes, parts.object_bytes, storable=keep)
         if left:

@@ -155,7 +155,7 @@ class Flow:
         fetch = self._new_fetch(visit, request, fields, framing)
         plan: list[Store | Forward] = []
 
-        def may_store(head: ResponseHead) -> bool:
+        def on_head(head: ResponseHead) -> bool:
             answer = Answer(head, fetch.request_time, fetch.response_time, fetch.offset_s)
             outcome = self._conclude(request, miss.selected, answer, fetch)
             assert not isinstance(outcome, ServeStale)
@@ -166,7 +166,7 @@ class Flow:
             if isinstance(plan[0], Store):
                 self._keep(request, plan[0], head, body, fetch)
 
-        fetch.may_store, fetch.completed = may_store, completed
+        fetch.on_head, fetch.completed = on_head, completed
         answer = await self._begin(visit, fetch)
         if isinstance(answer, Problem):
             outcome = self._conclude(request, miss.selected, Failure(), fetch)
@@ -174,8 +174,8 @@ class Flow:
                 return await self._deliver_stale(visit, outcome)
             visit.reason = outcome.reason if miss.selected is not None else miss.reason
             return self._own_answer(visit, answer)
-        if not plan:  # above the size that may be stored: not even asked
-            plan.append(Forward(Reason.TOO_LARGE))
+        if isinstance(plan[0], Store) and not fetch.spool.storable:
+            plan[0] = Forward(Reason.TOO_LARGE)
         stored = isinstance(plan[0], Store)
         status = cache_status(miss.reason if stored else plan[0].reason, fwd=miss.fwd, fwd_status=answer.status, stored=stored)
         await self._pass_on(visit, fetch, answer, status, "miss", own_conditions)
@@ -184,14 +184,20 @@ class Flow:
         """The origin's affair altogether. Its answer to an unsafe method invalidates before anybody sees it."""
         visit.handled, visit.reason = Handled.PASS, passed.reason
         fetch = self._new_fetch(visit, request, request.fields, framing)
+        if request.method not in SAFE:
+
+            def invalidate(head: ResponseHead) -> bool:
+                """What the request changed, it changed; also when its client left before it saw the answer."""
+                named = [value for name in (b"location", b"content-location") for value in values(head.fields, name)]
+                self.parts.doors.invalidate_after_unsafe(request.key, head.status, named)
+                return False
+
+            fetch.on_head = invalidate
         answer = await self._begin(visit, fetch)
         if isinstance(answer, Problem):
             return self._own_answer(visit, answer)
         if answer.status == 101:
             return self._open_tunnel(visit, fetch, answer, upgrade)
-        if request.method not in SAFE:
-            named = [value for name in (b"location", b"content-location") for value in values(answer.fields, name)]
-            self.parts.doors.invalidate_after_unsafe(request.key, answer.status, named)
         await self._pass_on(visit, fetch, answer, cache_status(passed.reason, fwd=passed.fwd, fwd_status=answer.status), "pass", False)
 
     # steps of the story
@@ -262,6 +268,7 @@ class Flow:
         try:
             if not await deliver_fetched(visit.exchange, fetch, answer, status, decision, own_conditions):
                 visit.flags |= Flag.BODY_BROKEN
+                visit.reason = Reason.INCOMPLETE
         finally:
             fetch.client_left()  # nobody reads any more; what may be stored goes on
 

@@ -48,7 +48,12 @@ class ChunkedDecoder:
         return self._state == _DONE
 
     def feed(self, data: bytes, pieces: list[bytes]) -> str | None:
-        """Decode `data`, appending pieces of content to `pieces`. Returns what is wrong with it, or None. Not to be called once done."""
+        """Decode `data`, appending pieces of content to `pieces`. Returns what is wrong with it, or None.
+
+        Not to be called once it is done, or has said what is wrong.
+        """
+        if self._state == _TRAILERS:
+            return self._take_trailers(data)
         if self._held:
             self._held += data
             data = bytes(self._held)
@@ -75,47 +80,53 @@ class ChunkedDecoder:
                 at += 2
                 self._state = _SIZE
             if self._state == _SIZE:
-                end = data.find(b"\r\n", at, at + SIZE_LINE_BYTES)
+                end = data.find(b"\n", at, at + SIZE_LINE_BYTES)
                 if end < 0:
-                    if b"\n" in data[at:]:
-                        return "a chunk size line ends with a bare LF (RFC 9112 7.1)"
                     if size - at >= SIZE_LINE_BYTES:
                         return f"a chunk size line has more than {SIZE_LINE_BYTES} bytes"
                     self._held += data[at:]
                     return None
-                match = _SIZE_LINE.match(data, at, end)
+                if end == at or data[end - 1] != 0x0D:
+                    return "a chunk size line ends with a bare LF (RFC 9112 7.1)"
+                match = _SIZE_LINE.match(data, at, end - 1)
                 if match is None:
-                    return f"the chunk size line {data[at : min(end, at + 40)].decode('latin-1')!a} is malformed (RFC 9112 7.1)"
-                at = end + 2
+                    return f"the chunk size line {data[at : min(end - 1, at + 40)].decode('latin-1')!a} is malformed (RFC 9112 7.1)"
+                at = end + 1
                 self._left = int(match[1], 16)
-                self._state = _DATA if self._left else _TRAILERS
-            if self._state == _TRAILERS:
-                return self._take_trailers(data, at)
+                if not self._left:
+                    self._state = _TRAILERS
+                    return self._take_trailers(data[at:])
+                self._state = _DATA
 
-    def _take_trailers(self, data: bytes, at: int) -> str | None:
-        if data.startswith(b"\r\n", at):
-            self._state = _DONE
-            self.rest = data[at + 2 :]
+    def _take_trailers(self, data: bytes) -> str | None:
+        held = self._held  # the trailers from their beginning; what was searched before is not searched again
+        seen = len(held)
+        held += data
+        if held.startswith(b"\r\n"):
+            self._finish([], 2)
             return None
-        end = data.find(b"\r\n\r\n", at)
-        if end < 0 or end - at > self._trailer_bytes:
-            if len(data) - at > self._trailer_bytes:
+        end = held.find(b"\r\n\r\n", max(0, seen - 3))
+        if end < 0 or end > self._trailer_bytes:
+            if len(held) > self._trailer_bytes + 3:  # three bytes of the empty line may be here already
                 return f"the trailers have more than {self._trailer_bytes} bytes"
-            if data.count(b"\n", at) != data.count(b"\r\n", at):
+            if held.count(b"\n", seen) != held.count(b"\r\n", max(0, seen - 1)):
                 return "a trailer line ends with a bare LF (RFC 9112 2.2)"
-            self._held += data[at:]
             return None
-        fields = parse_fields(data[at:end].split(b"\r\n"), self._trailer_fields)
+        fields = parse_fields(bytes(held[:end]).split(b"\r\n"), self._trailer_fields)
         if isinstance(fields, str):
             return f"in the trailers: {fields}"
         for line, name, _ in fields:
             if name in FORBIDDEN_TRAILERS:
                 shown = line.partition(b":")[0].decode("ascii")
                 return f"{shown} may not come as a trailer: it says how a message is framed or routed (RFC 9110 6.5.1)"
-        self.trailers = fields
-        self._state = _DONE
-        self.rest = data[end + 4 :]
+        self._finish(fields, end + 4)
         return None
+
+    def _finish(self, trailers: Fields, end: int) -> None:
+        self.trailers = trailers
+        self.rest = bytes(self._held[end:])
+        self._held.clear()
+        self._state = _DONE
 
 
 def chunk(piece: bytes) -> tuple[bytes, bytes, bytes]:

@@ -43,7 +43,7 @@ def response_framing(method: bytes, head: ResponseHead) -> int | Problem:
             return failed(ProxyError.HTTP_RESPONSE_TRANSFER_CODING, "the origin sent Transfer-Encoding in an HTTP/1.0 answer")
         if len(codings) == 1 and codings[0].lower() == b"chunked":
             return CHUNKED
-        shown = b", ".join(codings).decode("latin-1")
+        shown = b", ".join(codings)[:60].decode("latin-1")
         return failed(
             ProxyError.HTTP_RESPONSE_TRANSFER_CODING, f"the origin used the transfer coding {shown!a}; only chunked is understood"
         )

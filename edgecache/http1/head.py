@@ -18,7 +18,8 @@ from edgecache.semantics.proxy_status import ProxyError
 
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 9110 5.6.2
 LINE_BYTES = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))  # field-content and obs-text, RFC 9110 5.5
-NAMES_KEPT = 4096
+NAMES_KEPT = 4096  # in the memo, of at most NAME_BYTES each: together less than 1 MiB, whatever names clients invent
+NAME_BYTES = 64
 
 _names: dict[bytes, bytes] = {}
 
@@ -40,7 +41,7 @@ def lower_name(name: bytes) -> bytes | None:
     if not name or name.translate(None, TOKEN):
         return None
     lower = name.lower()
-    if len(_names) < NAMES_KEPT:  # a client that invents names fills the memo once; from then on its names cost a little more
+    if len(name) <= NAME_BYTES and len(_names) < NAMES_KEPT:  # once it is full, new names cost a little more
         _names[name] = lower
     return lower
 
@@ -89,8 +90,10 @@ def parse_request_head(head: bytes, limits: HeadLimits) -> RequestHead | Problem
         return refused(414, f"the request target has {len(target)} bytes, where at most {limits.target_bytes} are taken")
     if not target:
         return refused(400, "the request target is empty")
-    if start_line.translate(None, LINE_BYTES) or b"\t" in target:
-        return refused(400, _name_forbidden_byte([start_line.replace(b"\t", b"\0")]))
+    if start_line.translate(None, LINE_BYTES):
+        return refused(400, _name_forbidden_byte([start_line]))
+    if b"\t" in target:
+        return refused(400, f"a TAB in the request target {_shown(target)} (RFC 9112 3.2)")
     fields = parse_fields(lines, limits.fields)
     if isinstance(fields, str):
         return refused(431 if len(lines) > limits.fields else 400, fields)
@@ -130,14 +133,21 @@ def judge_unfinished(data: bytes | bytearray, limits: HeadLimits, seen: int = 0)
     The first `seen` bytes were judged before. Without the look for a bare LF, a client that ends its lines with LF alone would wait for
     the time-out instead of an answer.
     """
-    if len(data) > limits.head_bytes:
-        line_end = data.find(b"\r\n")
-        if line_end < 0 or line_end > limits.target_bytes + 256:
-            return refused(414, f"the request line has more than {limits.target_bytes} bytes of target")
-        return refused(431, f"the head has more than {limits.head_bytes} bytes")
+    if len(data) > limits.head_bytes + 3:  # three bytes of the empty line may be here already, behind a head of just the permitted size
+        return _too_large(bytes(data[: limits.head_bytes + 4]), limits)
     if data.count(b"\n", seen) != data.count(b"\r\n", max(seen - 1, 0)):
         return refused(400, "a line of the head ends with a bare LF instead of CRLF (RFC 9112 2.2)")
     return None
+
+
+def _too_large(start: bytes, limits: HeadLimits) -> Problem:
+    line, line_end, _ = start.partition(b"\r\n")
+    target = line.split(b" ", 2)[1:2]
+    if target and len(target[0]) > limits.target_bytes:
+        return refused(414, f"the request target has more than {limits.target_bytes} bytes")
+    if not line_end:
+        return refused(414, f"the request line has more than {limits.head_bytes} bytes")
+    return refused(431, f"the head has more than {limits.head_bytes} bytes")
 
 
 def _minor_version(version: bytes) -> int | Problem:
@@ -149,7 +159,7 @@ def _minor_version(version: bytes) -> int | Problem:
 
 
 def _bad_request_line(line: bytes, parts: list[bytes]) -> Problem:
-    if len(parts) == 2 and not line.startswith(b" "):
+    if len(parts) == 2 and all(parts) and not parts[1].startswith(b"HTTP/"):
         return refused(400, "the request line has no version: HTTP/0.9 is not spoken here; it ends with HTTP/1.1")
     return refused(400, f"the request line {_shown(line)} is not METHOD, one space, target, one space, HTTP/1.1 (RFC 9112 3)")
 
@@ -159,7 +169,8 @@ def _name_forbidden_byte(lines: list[bytes]) -> str:
         found = line.translate(None, LINE_BYTES)
         if found:
             what = {0x0D: "a bare CR", 0x0A: "a bare LF", 0x00: "a NUL byte"}.get(found[0], f"the control byte 0x{found[0]:02x}")
-            return f"{what} in the line {_shown(line)} (RFC 9110 5.5)"
+            at = max(0, line.index(found[:1]) - 20)  # the byte itself is shown, however long the line
+            return f"{what} in the line {'…' if at else ''}{_shown(line[at:])} (RFC 9110 5.5)"
     raise AssertionError("called without a forbidden byte")
 
 

@@ -105,7 +105,7 @@ class Pool:
         """Does the origin take a connection within `timeout_s`? It is closed at once: this is only a look."""
         try:
             connection = await asyncio.wait_for(self._make(), timeout_s)
-        except (OSError, ssl.CertificateError):
+        except (OSError, ssl.CertificateError, UnicodeError):
             return False
         connection.abort()
         return True
@@ -188,7 +188,7 @@ class Pool:
             problem = failed(
                 ProxyError.CONNECTION_TIMEOUT, f"{self.address} did not take the connection within {limit:g} s (connect_timeout_s)"
             )
-        except (OSError, ssl.CertificateError) as error:
+        except Exception as error:  # whatever it is, somebody waits for the connection
             problem = connect_problem(error, str(self.address))
         self._connecting -= 1
         if problem is not None:
@@ -257,7 +257,7 @@ def connect_problem(error: Exception, address: str) -> Problem:
             return failed(ProxyError.TLS_CERTIFICATE_ERROR, detail)
         case ssl.CertificateError() | ssl.SSLError():
             return failed(ProxyError.TLS_PROTOCOL_ERROR, f"TLS with {address} failed: {error.reason or error}")
-        case socket.gaierror():
+        case socket.gaierror() | UnicodeError():  # a label that IDNA cannot encode is no name either
             return failed(ProxyError.DNS_ERROR, f"the name in {address} could not be resolved")
         case TimeoutError():
             return failed(ProxyError.CONNECTION_TIMEOUT, f"{address} did not take the connection in time")

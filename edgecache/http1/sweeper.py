@@ -38,14 +38,19 @@ class Sweeper:
 
     def run(self) -> None:
         """Sweep now, and again every quarter of a second until `stop`."""
-        self.sweep()
         self._timer = self._loop.call_later(INTERVAL_S, self.run)
+        self.sweep()
 
     def sweep(self) -> None:
-        """Look at every deadline once."""
+        """Look at every deadline once. A defect in what one of them does is told to the loop, and takes no deadline from the others."""
         now = self.monotonic()
         for watched in [watched for watched in self._watched if watched.deadline < now]:
-            watched.deadline_passed(now)
+            if watched.deadline >= now or watched not in self._watched:  # by what was done for another, a tunnel's other side for instance
+                continue
+            try:
+                watched.deadline_passed(now)
+            except Exception as defect:
+                self._loop.call_exception_handler({"message": "a defect when a deadline had passed", "exception": defect})
 
     def stop(self) -> None:
         """No more sweeps."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
@@ -27,12 +26,12 @@ class Tasks:
         """
         try:
             awaited = work.send(None)
-        except StopIteration:
+        except (StopIteration, asyncio.CancelledError):  # it waited for something that had been cancelled already
             return None
         except Exception as defect:
             self._report(name, defect)
             return None
-        return self._keep(_resumed(work, awaited), name)
+        return self._keep(_Resumed(work, awaited), name)
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run `work` as a task, beginning with the next turn of the loop."""
@@ -57,20 +56,33 @@ class Tasks:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-@types.coroutine
-def _resumed(work: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was started by hand and waits for `awaited`."""
-    while True:
-        try:
-            value = yield awaited
-        except GeneratorExit:
-            work.close()
-            raise
-        except BaseException as thrown:
-            failure: BaseException | None = thrown
-        else:
-            failure = None
-        try:
-            awaited = work.send(value) if failure is None else work.throw(failure)
-        except StopIteration:
-            return
+class _Resumed(Coroutine[Any, Any, None]):
+    """Goes on with a coroutine that was started by hand and waits for `awaited`.
+
+    Not a generator: a task that is cancelled before its first turn throws into it at once, and a generator that has not begun would let
+    `work` end without ever hearing of its cancellation.
+    """
+
+    __slots__ = ("_awaited", "_begun", "_work")
+
+    def __init__(self, work: Coroutine[Any, Any, None], awaited: Any) -> None:
+        self._work = work
+        self._awaited = awaited
+        self._begun = False
+
+    def send(self, value: Any) -> Any:
+        if self._begun:
+            return self._work.send(value)
+        self._begun = True
+        awaited, self._awaited = self._awaited, None
+        return awaited
+
+    def throw(self, *thrown: Any) -> Any:
+        self._begun = True
+        return self._work.throw(*thrown)
+
+    def close(self) -> None:
+        self._work.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        raise TypeError("is for a task, not to be awaited")

@@ -210,6 +210,20 @@ async def test_invalidation_comes_before_the_answer(kit):
         await client.request("POST", "/a")
 
 
+async def test_an_unsafe_request_invalidates_even_when_its_client_has_left(kit):
+    kit.origin.answer("/a", fresh())
+    slow = kit.origin.answer("/post", ok(b"", "Location: /a"), gate=True)
+    await kit.get("/a")
+    client = await kit.connect()
+    await client.send(b"POST /post HTTP/1.1\r\nHost: example.test\r\nContent-Length: 0\r\n\r\n")
+    await kit.until(lambda: len(kit.origin.seen) == 2)
+    client.reset()
+    await kit.until(lambda: len(kit.edge.server.connections) == 1)
+    slow.set()
+    await kit.until(lambda: kit.edge.log.head > 0)
+    assert not (await kit.get("/a")).hit
+
+
 # who may
 
 

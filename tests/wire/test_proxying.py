@@ -488,7 +488,7 @@ async def test_a_client_that_leaves_ends_a_fetch_that_nobody_stores(kit):
 
     kit.origin.script = script
     client = await kit.connect()
-    await client.send(b"POST /long HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    await client.send(b"GET /long HTTP/1.1\r\nHost: a\r\nCache-Control: no-store\r\n\r\n")
     await kit.until(lambda: kit.origin.connections == 1)
     client.reset()
     await kit.until(lambda: left == [True], "the origin connection to be closed")
