@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from typing import Any
 
 import click
@@ -25,12 +28,13 @@ def banner(settings: Settings, url: str, control_url: str, origin_answers: bool,
     ]
     width = max(len(name) for name, _ in rows)
     elsewhere = "" if control_url == DEFAULT_EDGE else f"--edge {control_url} "
+    program = own_name()
     page = url + (DEMO_PAGE if demo else "/")
     trials = [
         # GET, not curl -I: what answers a HEAD is not stored, so a second one would not be a hit.
         (f"curl -so /dev/null -D- {page}", "twice, and compare Cache-Status"),
-        (f"edgecache purge {elsewhere}{page}", "then curl again"),
-        (f"edgecache clock advance 1h {elsewhere}".rstrip(), "nobody waits for a TTL"),
+        (f"{program} purge {elsewhere}{page}", "then curl again"),
+        (f"{program} clock advance 1h {elsewhere}".rstrip(), "nobody waits for a TTL"),
     ]
     left = max(len(command) for command, _ in trials)
     lines = [click.style(f"edgecache {__version__}", bold=True), ""]
@@ -39,6 +43,12 @@ def banner(settings: Settings, url: str, control_url: str, origin_answers: bool,
     lines += [f"  {command:<{left}}  # {what}" for command, what in trials]
     lines += ["", "Ctrl-C ends it."]
     return "\n".join(lines)
+
+
+def own_name() -> str:
+    """How this program is called from a shell: by its name when that is found, else as it was started (`make run` has it in .venv/bin)."""
+    started = sys.argv[0]
+    return started if os.path.basename(started) == "edgecache" and not shutil.which("edgecache") else "edgecache"
 
 
 def _address(text: str) -> str:
