@@ -1,6 +1,6 @@
 # Each target makes .venv when it is missing, and again when pyproject.toml has changed. PYTHON chooses the interpreter for it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench settings clean
+.PHONY: help run test check bench docs settings picture clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,9 +25,13 @@ check: $(VENV)/stamp-dev ## style, format, types, and who imports whom
 bench: $(VENV)/stamp-dev ## measurements; CASE=name for one of them, ROUNDS=n rounds
 	$(BIN)/python -m bench $(if $(CASE),--case $(CASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
-settings: $(VENV)/stamp-run ## conf/edgecache.toml and docs/settings.md from the table in edgecache/config.py
-	$(BIN)/python -c 'from pathlib import Path; from edgecache import config; \
-		Path("conf/edgecache.toml").write_text(config.render_toml()); Path("docs/settings.md").write_text(config.render_markdown())'
+docs: $(VENV)/stamp-run ## the files that are made from the code: conf/edgecache.toml, docs/settings.md, docs/cache-status.md
+	$(BIN)/python -m edgecache.docs
+
+settings: docs
+
+picture: $(VENV)/stamp-run ## docs/picture.svg, recorded from the demo; ports 8080 and 8081 have to be free
+	$(BIN)/python docs/picture.py
 
 clean: ## remove what the other targets left behind, .venv too
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -171,7 +171,7 @@ class Flow:
         if isinstance(answer, Problem):
             outcome = self._conclude(request, miss.selected, Failure(), fetch)
             if isinstance(outcome, ServeStale):
-                return await self._deliver_stale(visit, outcome)
+                return await self._deliver_stale(visit, outcome, miss)
             visit.reason = outcome.reason if miss.selected is not None else miss.reason
             return self._own_answer(visit, answer)
         if isinstance(plan[0], Store) and not fetch.spool.storable:
@@ -291,11 +291,12 @@ class Flow:
         if not isinstance(self._verdict(stored), HardCovered):  # purged while its content was arriving
             self.parts.store.put(stored)
 
-    async def _deliver_stale(self, visit: Visit, outcome: ServeStale) -> None:
+    async def _deliver_stale(self, visit: Visit, outcome: ServeStale, miss: Miss) -> None:
+        """Nobody answered, and what is stored may stand in: no `hit`, for the request was forwarded (RFC 9211 2.1)."""
         visit.handled, visit.reason = Handled.STALE, outcome.reason
         stored = outcome.stored
         age_s, ttl_s = freshness(stored, self._verdict(stored), self.parts.clock.now())
-        await deliver_stored(visit.exchange, stored, age_s, cache_status(outcome.reason, ttl_s=ttl_s))
+        await deliver_stored(visit.exchange, stored, age_s, cache_status(outcome.reason, fwd=miss.fwd, ttl_s=ttl_s))
 
     def _open_tunnel(self, visit: Visit, fetch: Fetch, answer: ResponseHead, upgrade: bytes | None) -> None:
         """The origin switches protocols: from now on bytes pass both ways, and nobody looks at them."""

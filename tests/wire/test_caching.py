@@ -293,7 +293,7 @@ async def test_a_dead_origin_is_not_a_dead_edge(kit):
     kit.clock.pass_time(100)
     reply = await kit.get("/stale")
     assert (reply.status, reply.body, reply.get("age")) == (200, b"old", b"100")
-    assert reply.cache_status == "edgecache; hit; ttl=-40; detail=origin-unreachable"
+    assert reply.cache_status == "edgecache; fwd=stale; ttl=-40; detail=origin-unreachable"
     reply = await kit.get("/strict")
     assert (reply.status, reply.error) == (502, "connection_refused")
     page = await kit.get("/new", "Accept: text/html")

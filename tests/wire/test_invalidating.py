@@ -111,7 +111,7 @@ async def test_soft_purged_is_stale_but_there_when_the_origin_is_dead(kit):
     await soft_purge(kit)
     await kit.origin.stop()
     reply = await kit.get("/a")
-    assert (reply.body, reply.cache_status) == (b"old", "edgecache; hit; ttl=0; detail=origin-unreachable")
+    assert (reply.body, reply.cache_status) == (b"old", "edgecache; fwd=stale; ttl=0; detail=origin-unreachable")
     await purge_by_method(kit)
     assert (await kit.get("/a")).status == 502
 

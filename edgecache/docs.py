@@ -1,0 +1,194 @@
+"""The files that are made from the closed lists in the code: `make docs` writes them, tests/test_docs.py compares them.
+
+Nothing that runs imports this module. A list that grows is written down by the next `make docs`; one that has no sentence for a new member
+fails there, and not in front of a reader.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from edgecache import config
+from edgecache.caching.decide import Fwd
+from edgecache.caching.reasons import Reason
+from edgecache.invalidation.log import Cause
+from edgecache.record import Flag, Handled, Records
+from edgecache.semantics.proxy_status import ProxyError
+
+Member = TypeVar("Member", bound=enum.Enum)
+
+# Where each chapter of the list of reasons begins, in the order of the list, and what its sentences answer.
+CHAPTERS = (
+    (Reason.FRESH, "The store answered", "The origin was not asked, because …"),
+    (Reason.NO_STORED_RESPONSE, "The origin was asked, for an answer that may be stored", "What is stored was not used, because …"),
+    (Reason.METHOD, "The cache took no part", "The request was passed on as it is, or refused, because …"),
+    (
+        Reason.S_MAXAGE,
+        "What makes an answer storable",
+        "Its lifetime is known, because … No field shows these: it says `stored`, and `detail` says why the origin was asked.",
+    ),
+    (Reason.HEAD_NOT_STORED, "The answer is not stored", "It was passed on and not kept, because …"),
+    (Reason.STALE_ORIGIN_UNREACHABLE, "There was no answer", "What the client got, it got because …"),
+)
+
+# Why a request was forwarded (RFC 9211 2.2).
+FWD = {
+    "bypass": "the cache does not handle such a request",
+    "method": "the method is one whose answers are not taken from a store",
+    "uri-miss": "nothing usable is stored under this URL",
+    "vary-miss": "something is stored under this URL, but for other values of the fields that Vary names",
+    "stale": "what is stored is not fresh any more",
+    "request": "what is stored is fresh, but the request's own directives do not want it",
+    "miss": "nothing stored can be used; the general word, where none of the others says it better",
+}
+
+# Members of `Records.stats`.
+COUNTERS = {
+    "requests": "requests that are over",
+    "handled": "those by what was done with them, see below; members that did not occur are there, too",
+    "reasons": "those by reason, as far as they had one; only reasons that occurred",
+    "status": "those by class of the answer's status (`2xx`); `none` counts clients that left without an answer",
+    "bytes_in": "bytes of content that requests had, without framing",
+    "bytes_out": "bytes of content that was sent in answers, without framing",
+    "hit_ratio": "the share of `hit` and `stale` in `hit`, `stale`, `miss` and `pass`, from 0 to 1; `null` while there were none of these",
+    "errors": "answers with a 5xx status that the edge made itself, and answers that broke off",
+}
+
+_INTRODUCTION = """\
+# Cache-Status, Proxy-Status, and what is counted
+
+What the edge did with a request, and why, is said in the same words everywhere: in a response field, in the line in the terminal, in
+`/api/v1/stats` and in `edgecache stats`. This page has all of them. It is made from the lists in the code by `make docs`.
+
+## Cache-Status
+
+Every final response that comes from the origin or from the store carries `Cache-Status` (RFC 9211). Caches add their members at the end,
+so the edge's own is the last one:
+
+    Cache-Status: edgecache; hit; ttl=53; detail=fresh
+    Cache-Status: edgecache; fwd=uri-miss; fwd-status=200; stored; detail=no-stored-response
+
+| parameter | meaning |
+|---|---|
+| `hit` | the store answered; never together with `fwd` |
+| `fwd` | the origin was asked; the value says why, see below |
+| `fwd-status` | the status that the origin answered with |
+| `ttl` | with `hit`: whole seconds until the stored response stops being fresh, negative when it is stale |
+| `stored` | the answer is being stored |
+| `detail` | the reason, a token of the [list](#reasons) below: why the answer was not stored, else why the store did or did not answer |
+
+A response that the edge makes itself has [`Proxy-Status`](#proxy-status) instead. The answer to `PURGE` has neither: it says
+`Edgecache-Position` and `Edgecache-Matched`. What was forwarded also has `Server-Timing`: the decision, and the milliseconds until
+the origin's head was there.
+"""
+
+_REASONS = """\
+## Reasons
+
+The sentences complete "because …". The source is an RFC with its section, or a rule of edgecache's own.
+"""
+
+_PROXY_STATUS = """\
+## Proxy-Status
+
+Answers that the edge makes itself carry `Proxy-Status` (RFC 9209), with the error type and, in `details`, a sentence about this very
+request. They are never stored. Browsers get a page, everyone else a line of text. (Where `Max-Forwards` ends an `OPTIONS` or `TRACE` at the
+edge, its answer is an ordinary one, and has neither field.)
+
+    Proxy-Status: edgecache; error=connection_refused; details="nothing listens at localhost:3000"
+
+The status is what clients get when nothing stored can stand in. What is wrong with a request itself (`http_request_error`) has the status
+that names it best: 400, 405, 408, 414, 431, 501 or 505.
+"""
+
+_COUNTED = """\
+## What is counted
+
+`/api/v1/stats` has these members about requests, since the edge started or was reset. `edgecache stats` shows them, and the total
+line when an edge ends is made from them. What else that resource says is in [api.md](api.md#get-apiv1stats).
+"""
+
+_HANDLED = """\
+### handled
+
+Each request is exactly one of these. The line in the terminal has the word behind the status, in a colour of its own.
+"""
+
+_FLAGS = """\
+### flags
+
+What else is worth knowing of a request. `--log json` lists them, all but `cut`, which is about the row that is kept in memory; the short
+line says when a client left and when an answer broke off.
+"""
+
+_CAUSES = """\
+### Why entries were appended to the invalidation log
+
+`invalidations.by_cause` in `/api/v1/stats` counts them.
+"""
+
+
+def render_cache_status() -> str:
+    """docs/cache-status.md: every word by which the edge says what it did and why."""
+    parts = [_INTRODUCTION, *_table(("fwd=", "the origin was asked, because …"), ((_code(fwd), FWD[fwd]) for fwd in get_args(Fwd)))]
+    parts.append(_REASONS)
+    for title, question, reasons in _chapters():
+        rows = ((_code(reason.token), reason.sentence, reason.source) for reason in reasons)
+        parts += [f"### {title}\n\n{question}\n", *_table(("reason", "because …", "source"), rows)]
+    parts.append(_PROXY_STATUS)
+    parts += _table(("error type", "status", "what happened"), ((_code(one.token), str(one.status), one.sentence) for one in ProxyError))
+    parts.append(_COUNTED)
+    parts += _table(("counter", "what it counts"), ((_code(name), COUNTERS[name]) for name in Records(1).stats()))
+    parts.append(_HANDLED)
+    parts += _table(("handled", "what was done"), ((_code(one.name.lower()), one.sentence) for one in Handled))
+    parts.append(_FLAGS)
+    parts += _table(("flag", "what it says"), ((_code(one.name.lower()), meaning) for one, meaning in _commented(Flag)))
+    parts.append(_CAUSES)
+    parts += _table(("cause", "why"), ((_code(one.value), meaning) for one, meaning in _commented(Cause)))
+    return "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "conf/edgecache.toml": config.render_toml,
+    "docs/settings.md": config.render_markdown,
+    "docs/cache-status.md": render_cache_status,
+}
+
+
+def _chapters() -> Iterator[tuple[str, str, list[Reason]]]:
+    """Title, question and reasons of each chapter."""
+    every = list(Reason)
+    starts = [every.index(first) for first, _, _ in CHAPTERS]
+    for (_, title, question), start, end in zip(CHAPTERS, starts, [*starts[1:], len(every)], strict=True):
+        yield title, question, every[start:end]
+
+
+def _commented(kind: type[Member]) -> list[tuple[Member, str]]:
+    """The members of an enum whose meaning is the comment behind each."""
+    meanings = dict(re.findall(r"^    (\w+) = [^#\n]*# (.+)$", inspect.getsource(kind), re.MULTILINE))
+    return [(member, meanings[member.name]) for member in kind]
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """A table, with an empty line behind it."""
+    lines = [header, ("---",) * len(header), *rows]
+    return [*("| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in line) + " |" for line in lines), ""]
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def main(root: Path) -> None:
+    """Write every page below `root`."""
+    for path, render in PAGES.items():
+        (root / path).write_text(render(), "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(__file__).parent.parent)
