@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
@@ -18,6 +19,7 @@ from edgecache.app import Edge
 from edgecache.clock import Clock
 from edgecache.config import load
 
+EMPTY_POOL = {"open": 0, "idle": 0, "connecting": 0, "queued": 0}
 PATIENCE_S = 20.0  # how long a test waits for what must come; a failure then says what it waited for
 
 
@@ -147,6 +149,8 @@ class Wire:
         self.held = b""
 
     async def send(self, data: bytes) -> None:
+        if self.writer.transport.is_closing():
+            return  # the edge has gone; uvloop would raise, asyncio's own loop complain
         self.writer.write(data)
         with contextlib.suppress(ConnectionError):
             await asyncio.wait_for(self.writer.drain(), PATIENCE_S)
@@ -212,15 +216,20 @@ class Wire:
         """A chunked body: content and trailer section."""
         body = b""
         while True:
+            at_hand = b""  # what of a chunk may count as content when it is cut; a size line may not
             try:
-                line = await self.until(b"\r\n")
-                size = int(line.split(b";")[0], 16)
+                size = int((await self.until(b"\r\n")).split(b";")[0], 16)
                 if size == 0:
                     break
-                body += await self.exactly(size)
+                try:
+                    at_hand = await self.exactly(size)
+                except Cut as cut:
+                    at_hand = cut.got
+                    raise
                 assert await self.exactly(2) == b"\r\n"
+                body += at_hand
             except Cut as cut:
-                raise Cut(body + cut.got, cut.by_reset) from None
+                raise Cut(body + at_hand, cut.by_reset) from None
         trailers = b""
         while (line := await self.until(b"\r\n")) != b"\r\n":
             trailers += line
@@ -229,6 +238,12 @@ class Wire:
 
 class Client(Wire):
     """A client's connection to the edge."""
+
+    def listen(self, limited: bool = False) -> None:
+        """Take what comes, after `connect_deaf`; `limited`: with the kernel's small buffer still, so that it comes slowly."""
+        if not limited:
+            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        self.writer.transport.resume_reading()
 
     async def request(self, method: str, target: str, *lines: str, body: bytes = b"") -> Reply:
         """Send a simple request and take its reply. Without a Host line one is added."""
@@ -290,6 +305,7 @@ class Origin:
 
     def __init__(self) -> None:
         self.port = 0
+        self.url = ""  # as the edge is to ask it; "" for http on the port
         self.seen: list[Seen] = []
         self.connections = 0
         self.answers: dict[bytes, bytes | list[bytes]] = {}
@@ -298,8 +314,8 @@ class Origin:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, port: int = 0) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port)
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -367,6 +383,20 @@ def fresh(body: bytes = b"hello", *lines: str, max_age: int = 60) -> bytes:
     return ok(body, f"Cache-Control: max-age={max_age}", *lines)
 
 
+@contextlib.asynccontextmanager
+async def filled_backlog() -> AsyncIterator[Origin]:
+    """An origin that takes no connection: what it would take waits in its full queue already."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as stack:
+        where = listener.getsockname()
+        for _ in range(4):  # the kernel takes one or two more than it says
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(where)
+        origin = Origin()
+        origin.port = where[1]
+        yield origin
+
+
 @dataclasses.dataclass
 class Kit:
     """An edge in front of a scripted origin."""
@@ -414,6 +444,50 @@ class Kit:
     async def until(self, condition: Callable[[], bool], what: str = "") -> None:
         await until(condition, what)
 
+    async def taken(self, count: int) -> None:
+        """Wait until the edge has taken `count` bytes in all from those clients that are still connected."""
+        await until(lambda: sum(one.bytes_in for one in self.edge.server.connections) == count, f"{count} bytes to be taken")
+
+    async def connect_deaf(self) -> Client:
+        """A client that takes nothing of what it is sent until it is told to `listen`; its kernel takes little, too."""
+        handle = socket.socket()
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        handle.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(handle, ("127.0.0.1", self.port))
+        client = Client(*await asyncio.open_connection(sock=handle))
+        client.writer.transport.pause_reading()
+        self.clients.append(client)
+        return client
+
+    async def settled(self) -> None:
+        """Wait until the edge has its connections and no bytes move any more: whoever is to be full is full."""
+        quiet = 0
+        before: object = None
+        while quiet < 20 or self.edge.pool.figures()["connecting"]:
+            sides = [*self.edge.server.connections, *self.edge.pool.connections]
+            now = [(id(one), one.bytes_in, one.closed or one.transport.get_write_buffer_size()) for one in sides]
+            quiet = quiet + 1 if now == before else 0
+            before = now
+            await asyncio.sleep(0.001)
+
+    async def pass_send_timeouts(self, gone: Callable[[], bool]) -> None:
+        """Let the time pass in which a peer must take something, until `gone`.
+
+        Once is mostly enough; but what the kernels hand each other for a while after everybody has stopped counts as taken.
+        """
+        for _ in range(20):
+            await self.settled()
+            self.pass_time(self.edge.settings.send_timeout_s + 0.1)
+            await self.turns(20)
+            if gone():
+                return
+        raise AssertionError("a peer that takes nothing was never given up")
+
+    async def turns(self, count: int) -> None:
+        """Let everybody else have `count` turns of the loop: enough for bytes on loopback to arrive one segment at a time."""
+        for _ in range(count):
+            await asyncio.sleep(0)
+
 
 async def until(condition: Callable[[], bool], what: str = "") -> None:
     """Let everybody else go on until `condition` holds."""
@@ -430,10 +504,10 @@ async def until(condition: Callable[[], bool], what: str = "") -> None:
 async def running_kit(settings: Mapping[str, object], origin: Origin | None = None) -> AsyncIterator[Kit]:
     """An edge with these settings in front of a scripted origin, both stopped at the end."""
     origin = origin or Origin()
-    if not origin.port:
+    if not origin.port and not origin.url:
         await origin.start()
     clock = StandingClock()
-    defaults = {"origin": f"http://127.0.0.1:{origin.port}", "listen": "127.0.0.1:0", "control": "127.0.0.1:0", "log": "off"}
+    defaults = {"origin": origin.url or f"http://127.0.0.1:{origin.port}", "listen": "127.0.0.1:0", "control": "127.0.0.1:0", "log": "off"}
     edge = Edge(load(None, {**defaults, **settings}), clock)
     await edge.start()
     kit = Kit(edge, origin, clock)

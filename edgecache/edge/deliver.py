@@ -5,9 +5,9 @@ from __future__ import annotations
 from edgecache.caching.stored import StoredResponse
 from edgecache.edge.answers import server_timing
 from edgecache.edge.fetch import Fetch
+from edgecache.http1.exchange import Exchange
 from edgecache.http1.framing import CHUNKED, UNTIL_CLOSE
 from edgecache.http1.problem import Broken
-from edgecache.http1.server import Exchange
 from edgecache.semantics.conditional import fields_of_304, not_modified
 from edgecache.semantics.dates import format_http_date
 from edgecache.semantics.fields import end_to_end

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgecache.clock import Clock
-from edgecache.http1.connection import Incoming
-from edgecache.http1.origin import OriginConnection, render_request_head
+from edgecache.http1.incoming import Incoming
+from edgecache.http1.origin import OriginConnection
 from edgecache.http1.pool import Pool
 from edgecache.http1.problem import Broken, PeerGone, Problem, failed
 from edgecache.http1.sweeper import NEVER
@@ -87,10 +87,14 @@ class Fetch:
         self._task = self._parts.tasks.start(self._run(), f"fetch {self._head.method.decode('latin-1')}")
 
     def client_left(self) -> None:
-        """Nobody reads the answer any more; the fetch goes on while its head is waited for, or its content is to be stored."""
+        """Nobody reads the answer any more; the fetch goes on while its head is waited for, or its content is to be stored.
+
+        One that still waits for a connection has asked nothing and changed nothing: it gives its place back.
+        """
         self.spool.reader_left()
-        undecided = self.on_head is not None and not self.arrived.done()
-        if not undecided and not self.spool.storable and self._task is not None:
+        asked = self.connection is not None
+        undecided = asked and self.on_head is not None and not self.arrived.done()
+        if not undecided and not self.spool.storable and not self.spool.complete and self._task is not None:
             self._task.cancel()
 
     # the life of a fetch
@@ -105,6 +109,8 @@ class Fetch:
                 clean = True  # the connection is the tunnel's now
                 return
             await self._receive(head)
+            if self._upload is not None and self._content is not None and self._content.wanted:
+                await self._upload  # the answer was complete before the request: an origin that stays open takes the rest
             self._end_upload()
             assert self.connection is not None
             self._parts.pool.release(self.connection)
@@ -137,8 +143,9 @@ class Fetch:
     async def _ask_on(self, connection: OriginConnection) -> ResponseHead:
         self.connection = connection
         self.reused = connection.reused
-        connection.ask(self._head.method, render_request_head(self._head), self._framing, self._on_interim)
+        connection.ask(self._head, self._framing, self._on_interim)
         if self._content is not None:
+            self._content.wanted = True
             self._upload = self._parts.tasks.start(self._send_content(connection, self._content), "upload")
         return await connection.response()
 
@@ -162,6 +169,8 @@ class Fetch:
         self.response_time = parts.clock.now()
         self.request_time = self.response_time - self.origin_s  # the delay is real time: a clock moved meanwhile is not in it
         self.framing = connection.framing
+        if self._content is not None:
+            self._content.wanted = connection.reads_on
         keep = self.on_head is not None and self.on_head(head) and self.framing <= parts.object_bytes
         left = self.spool.abandoned
         self.spool = Spool(parts.buffer_bytes, parts.object_bytes, storable=keep)
@@ -198,9 +207,11 @@ class Fetch:
         self.spool.fail(Broken(problem))
 
     def _end_upload(self) -> None:
-        """The answer is complete, or there will be none: what the origin has not read of the request by now it does not want."""
+        """What the origin has not read of the request by now it does not want."""
         if self._upload is not None and not self._upload.done():
             self._upload.cancel()
+        if self._content is not None:
+            self._content.unwanted()
 
 
 def is_event_stream(fields: Fields) -> bool:

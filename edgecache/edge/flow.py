@@ -24,8 +24,8 @@ from edgecache.edge.forward import Forwarder, wanted_upgrade, without_conditions
 from edgecache.edge.hops import answer_last_hop, next_hop
 from edgecache.edge.invalidate import METHODS, PurgeDoor, answer_purge, is_preflight, preflight_refused
 from edgecache.edge.target import Located, has_been_here, locate
+from edgecache.http1.exchange import Exchange
 from edgecache.http1.problem import PeerGone, Problem, failed, refused
-from edgecache.http1.server import Exchange
 from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.record import Flag, Handled, Records, Row

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from edgecache.edge.forward import Network, is_within
 from edgecache.edge.target import Located
+from edgecache.http1.exchange import Exchange
 from edgecache.http1.problem import Problem, refused
-from edgecache.http1.server import Exchange
 from edgecache.invalidation.doors import Doors, Outcome
 from edgecache.invalidation.log import Cause
 from edgecache.invalidation.selectors import UrlSelector

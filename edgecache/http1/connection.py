@@ -10,81 +10,23 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import socket
 import struct
-from collections import deque
+import sys
+import termios
 from typing import Final, cast
 
 from edgecache.http1.chunked import ChunkedDecoder
 from edgecache.http1.framing import CHUNKED, UNTIL_CLOSE
 from edgecache.http1.head import HeadLimits
-from edgecache.http1.problem import Broken, PeerGone, Problem
+from edgecache.http1.incoming import Incoming
+from edgecache.http1.problem import PeerGone, Problem
 from edgecache.http1.sweeper import NEVER, Sweeper
 from edgecache.semantics.message import Fields
 
 LINGER_ZERO: Final = struct.pack("ii", 1, 0)
-
-
-class Incoming:
-    """The content of one message while it arrives. Pieces go out in order, each once; `complete` says that the last one has come."""
-
-    __slots__ = ("_connection", "_failure", "_pieces", "_waiter", "complete", "held_bytes", "total_bytes", "trailers")
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._pieces: deque[bytes] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._failure: Problem | None = None
-        self.held_bytes = 0
-        self.total_bytes = 0
-        self.complete = False
-        self.trailers: Fields = []
-
-    async def read(self) -> bytes:
-        """The next piece, or b"" at the clean end. Raises Broken when the message ended otherwise."""
-        while not self._pieces:
-            if self._failure is not None:
-                raise Broken(self._failure)
-            if self.complete:
-                return b""
-            self._waiter = self._connection.loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        piece = self._pieces.popleft()
-        self.held_bytes -= len(piece)
-        if not self.complete:
-            self._connection.content_taken(self.held_bytes)
-        return piece
-
-    def feed(self, piece: bytes) -> None:
-        """A piece has arrived."""
-        self._pieces.append(piece)
-        self.held_bytes += len(piece)
-        self.total_bytes += len(piece)
-        self._wake()
-
-    def finish(self, trailers: Fields) -> None:
-        """The end has come, cleanly."""
-        self.trailers = trailers
-        self.complete = True
-        self._wake()
-
-    def fail(self, problem: Problem) -> None:
-        """There will be no clean end. What has arrived can still be read."""
-        if not self.complete and self._failure is None:
-            self._failure = problem
-            self._wake()
-
-    @property
-    def failed(self) -> bool:
-        """Did the message end before it was complete?"""
-        return self._failure is not None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 class Connection(asyncio.Protocol):
@@ -151,19 +93,15 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool | None:
         """asyncio: the peer will send no more. True keeps our side open for the answer."""
         self.peer_ended = True
-        other = self.tunnel
-        if other is None:
-            return self.ended()
-        if other.peer_ended or not other.transport.can_write_eof():  # both directions have ended, or TLS, which has no half close
-            other.close()
-            return False
-        other.transport.write_eof()
-        return True
+        keep = self.ended() if self.tunnel is None else self._tunnel_ended(self.tunnel)
+        if not keep:
+            self.close()  # asyncio would close by itself, but without a deadline for a peer that takes nothing more
+        return keep
 
     def pause_writing(self) -> None:
         """asyncio: the peer takes less than we write."""
         self._write_paused = True
-        self._unsent = self.transport.get_write_buffer_size()
+        self._unsent = self._untaken_bytes()
         self.write_by = self.sweeper.monotonic() + self.send_timeout_s
         self._nearer_deadline()
         if self.tunnel is not None:
@@ -206,6 +144,9 @@ class Connection(asyncio.Protocol):
     def content_ended(self) -> None:
         """The content in hand is complete or broken."""
 
+    def content_unwanted(self) -> None:
+        """Nobody takes the content in hand any more."""
+
     def writable(self) -> None:
         """The peer takes bytes again."""
 
@@ -222,7 +163,7 @@ class Connection(asyncio.Protocol):
     def deadline_passed(self, now: float) -> None:
         """The sweeper: a deadline lies behind `now`."""
         if self.write_by < now:
-            unsent = self.transport.get_write_buffer_size()
+            unsent = self._untaken_bytes()
             if unsent < self._unsent:  # slow but alive: the time-out is for peers that take nothing at all
                 self._unsent = unsent
                 self.write_by = now + self.send_timeout_s
@@ -275,8 +216,8 @@ class Connection(asyncio.Protocol):
     def _chunks_received(self, content: Incoming, decoder: ChunkedDecoder, data: bytes) -> bytes:
         pieces: list[bytes] = []
         wrong = decoder.feed(data, pieces)
-        for piece in pieces:
-            content.feed(piece)
+        if pieces:  # as one: a peer that sends chunks of two bytes must not cause an object and a write for each
+            content.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if wrong is not None:
             self.fail_content(self.bad_chunks(wrong))
             return b""
@@ -337,6 +278,18 @@ class Connection(asyncio.Protocol):
         """Would a write go out without waiting?"""
         return not self._write_paused
 
+    def _untaken_bytes(self) -> int:
+        """What was written and the peer has not taken yet, here and in the kernel.
+
+        The kernel holds megabytes and asks for more only when a third of them has gone: of a slow peer nothing else is seen for minutes.
+        """
+        in_kernel = 0
+        handle = self.transport.get_extra_info("socket")
+        if handle is not None:
+            with contextlib.suppress(OSError, ValueError):  # where sockets do not say (macOS), the transport's own bytes must do
+                in_kernel = int.from_bytes(fcntl.ioctl(handle.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return self.transport.get_write_buffer_size() + in_kernel
+
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written. Raises PeerGone when it has left."""
         if self._write_paused and not self.closed:
@@ -351,15 +304,18 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close once everything written has gone out; a peer that takes nothing more is cut off after the send time-out."""
         if not self.closed and not self.transport.is_closing():
-            self._unsent = self.transport.get_write_buffer_size()
+            self._unsent = self._untaken_bytes()
             self.write_by = self.sweeper.monotonic() + self.send_timeout_s
             self.set_read_by(NEVER)
             self.transport.close()
 
     def abort(self) -> None:
-        """Close at once; what was written but not sent is lost."""
+        """Close at once; what was written but not sent is lost, and the peer is told so."""
         if not self.closed:
-            self.transport.abort()
+            if self.transport.get_write_buffer_size():
+                self.reset()
+            else:
+                self.transport.abort()
 
     def reset(self) -> None:
         """Close at once and so that the peer notices: RST instead of FIN.
@@ -376,16 +332,20 @@ class Connection(asyncio.Protocol):
 
     def join_tunnel(self, other: Connection, timeout_s: float) -> None:
         """From now on whatever arrives on either side goes out on the other, byte for byte, both ways, until both have ended."""
+        self.tunnel, other.tunnel = other, self
         for one, two in ((self, other), (other, self)):
-            one.tunnel = two
             one.read_timeout_s = timeout_s
             one.set_read_by(timeout_s)
             early = bytes(one.buffer)
             one.buffer.clear()
             if early:
                 one._tunnel_received(early)
-            if not two._write_paused:
+            if two._write_paused:
+                one.pause_reading()
+            else:
                 one.resume_reading()
+            if one.peer_ended and not one._tunnel_ended(two):
+                one.close()
 
     def _tunnel_received(self, data: bytes) -> None:
         other = self.tunnel
@@ -394,3 +354,11 @@ class Connection(asyncio.Protocol):
         # traffic in either direction keeps both alive
         self.set_read_by(self.read_timeout_s)
         other.set_read_by(self.read_timeout_s)
+
+    def _tunnel_ended(self, other: Connection) -> bool:
+        """The peer sends no more through the tunnel: pass that on. True keeps our side open for what still comes the other way."""
+        if other.peer_ended or not (self.transport.can_write_eof() and other.transport.can_write_eof()):
+            other.close()  # both directions have ended; or TLS, which has no half close
+            return False
+        other.transport.write_eof()
+        return True

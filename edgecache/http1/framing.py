@@ -31,11 +31,15 @@ def request_framing(head: RequestHead) -> int | Problem:
 
 
 def response_framing(method: bytes, head: ResponseHead) -> int | Problem:
-    """How the content of this answer to `method` is framed; a Problem when the origin contradicts itself."""
+    """How the content of this answer to `method` is framed; a Problem when the origin contradicts itself.
+
+    A length that is none is refused also where no content follows (HEAD, 304): it must not be forwarded (RFC 9110 8.6).
+    """
     status = head.status
-    if method == b"HEAD" or status < 200 or status == 204 or status == 304:
-        return 0
     lengths, codings = _framing_fields(head.fields)
+    if method == b"HEAD" or status < 200 or status == 204 or status == 304:
+        wrong = _length(lengths) if lengths else 0
+        return failed(ProxyError.HTTP_PROTOCOL_ERROR, f"origin: {wrong}") if isinstance(wrong, str) else 0
     if codings:
         if lengths:
             return failed(ProxyError.HTTP_RESPONSE_TRANSFER_CODING, "the origin sent both Content-Length and Transfer-Encoding")
@@ -62,11 +66,6 @@ def keeps_alive(minor: int, fields: Fields) -> bool:
         return minor == 1
     members = [member.strip() for member in options.split(b",")]
     return b"close" not in members and (minor == 1 or b"keep-alive" in members)
-
-
-def has_content(framing: int) -> bool:
-    """Does a request with this framing carry content? A length of 0 is none; chunked may turn out empty."""
-    return framing != 0
 
 
 def _framing_fields(fields: Fields) -> tuple[list[bytes], list[bytes]]:

@@ -75,6 +75,8 @@ def parse_request_head(head: bytes, limits: HeadLimits) -> RequestHead | Problem
     if len(parts) != 3:
         return _bad_request_line(start_line, parts)
     method, target, version = parts
+    if not method or method.translate(None, TOKEN):
+        return refused(400, f"the method {_shown(method)} is not a token (RFC 9110 9.1)")
     if version == b"HTTP/1.1":
         minor = 1
     elif version == b"HTTP/1.0":
@@ -84,8 +86,6 @@ def parse_request_head(head: bytes, limits: HeadLimits) -> RequestHead | Problem
         if isinstance(known, Problem):
             return known
         minor = known
-    if not method or method.translate(None, TOKEN):
-        return refused(400, f"the method {_shown(method)} is not a token (RFC 9110 9.1)")
     if len(target) > limits.target_bytes:
         return refused(414, f"the request target has {len(target)} bytes, where at most {limits.target_bytes} are taken")
     if not target:
@@ -133,10 +133,11 @@ def judge_unfinished(data: bytes | bytearray, limits: HeadLimits, seen: int = 0)
     The first `seen` bytes were judged before. Without the look for a bare LF, a client that ends its lines with LF alone would wait for
     the time-out instead of an answer.
     """
-    if len(data) > limits.head_bytes + 3:  # three bytes of the empty line may be here already, behind a head of just the permitted size
-        return _too_large(bytes(data[: limits.head_bytes + 4]), limits)
-    if data.count(b"\n", seen) != data.count(b"\r\n", max(seen - 1, 0)):
+    most = limits.head_bytes + 4  # the empty line's own bytes follow a head of just the permitted size
+    if data.count(b"\n", seen, most) != data.count(b"\r\n", max(seen - 1, 0), most):
         return refused(400, "a line of the head ends with a bare LF instead of CRLF (RFC 9112 2.2)")
+    if len(data) >= most:
+        return _too_large(bytes(data[:most]), limits)
     return None
 
 

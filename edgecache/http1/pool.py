@@ -3,7 +3,9 @@
 Rules of this file
 - The connection used last is used next (the others grow old and are closed by their idle deadline).
 - Connecting is a life of its own: a client that leaves meanwhile does not end it; the connection goes to the next who asks.
-- State changes without awaiting in between; what waits is a future in `_queue`.
+- There are as many attempts to connect as requests wait, as far as the limit allows. Who waits is served in order of arrival, by whatever
+  becomes free first; only the second try of a request goes before the others, and only to a connection that was never used.
+- State changes without awaiting in between; what waits is a future in `_waiting`, and the sweeper looks at its deadline.
 """
 
 from __future__ import annotations
@@ -13,13 +15,12 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections import deque
 from dataclasses import dataclass
 
 from edgecache.http1.head import HeadLimits
 from edgecache.http1.origin import OriginConnection, OriginLimits
 from edgecache.http1.problem import Broken, Problem, failed
-from edgecache.http1.sweeper import Sweeper
+from edgecache.http1.sweeper import NEVER, Sweeper
 from edgecache.http1.tasks import Tasks
 from edgecache.semantics.proxy_status import ProxyError
 
@@ -35,6 +36,15 @@ class OriginAddress:
 
     def __str__(self) -> str:
         return f"unix:{self.unix_path}" if self.unix_path else f"{self.host}:{self.port}"
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """A request that waits for a connection, until `give_up_at` (monotonic seconds). `fresh`: for one that was never used."""
+
+    given: asyncio.Future[OriginConnection]
+    fresh: bool
+    give_up_at: float
 
 
 class Pool:
@@ -58,48 +68,47 @@ class Pool:
         self._idle: list[OriginConnection] = []
         self._open: set[OriginConnection] = set()
         self._counted = 0  # connections in use, idle or being made, less those that do not count
-        self._connecting = 0
-        self._queue: deque[asyncio.Future[OriginConnection]] = deque()
+        self._attempts: dict[asyncio.Task[None], float] = {}  # to connect; until when each may take
+        self._waiting: list[_Waiter] = []
+        sweeper.watch(self)
 
     def __repr__(self) -> str:
-        return (
-            f"<Pool {self.address} open={len(self._open)} idle={len(self._idle)} connecting={self._connecting} queued={len(self._queue)}>"
-        )
+        return f"<Pool {self.address} {self.figures()}>"
+
+    @property
+    def connections(self) -> frozenset[OriginConnection]:
+        """All that are open, also those that do not count against the limit."""
+        return frozenset(self._open)
 
     def figures(self) -> dict[str, int]:
         """Open, idle, connecting and queued, for stats."""
-        return {"open": len(self._open), "idle": len(self._idle), "connecting": self._connecting, "queued": len(self._queue)}
+        return {"open": len(self._open), "idle": len(self._idle), "connecting": len(self._attempts), "queued": len(self._waiting)}
 
     async def acquire(self, fresh: bool = False) -> OriginConnection:
-        """A connection to send one request on; `fresh`: not one that was used before. Raises Broken with the reason when there is none.
+        """A connection to send one request on; `fresh`: one that was never used. Raises Broken with the reason when there is none.
 
-        Waits for a free one at most `connect_timeout_s`, then fails with connection_limit_reached (503).
+        Waits at most `connect_timeout_s`, then fails: with connection_timeout when the origin does not take a connection, with
+        connection_limit_reached (503) when all that it may have are in use.
         """
-        if fresh:
-            self._close_one_idle()
-        else:
+        if not fresh:
             while self._idle:
                 connection = self._idle.pop()
-                if not connection.transport.is_closing():
+                if connection.is_quiet:
                     return connection
-        waiter: asyncio.Future[OriginConnection] = self._loop.create_future()
-        self._queue.append(waiter)
-        timer: asyncio.TimerHandle | None = None
-        if self._counted < self.limits.connections:
-            self._connect(waiter if fresh else None)
-        else:
-            timer = self._loop.call_later(self.limits.connect_timeout_s, self._waited_too_long, waiter)
+                connection.abort()
+        waiter = _Waiter(self._loop.create_future(), fresh, self._sweeper.monotonic() + self.limits.connect_timeout_s)
+        self._waiting.insert(0 if fresh else len(self._waiting), waiter)
+        self._connect_for_waiting()
         try:
-            return await waiter
+            return await waiter.given
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.release(waiter.result())
+            given = waiter.given
+            if given.done() and not given.cancelled() and given.exception() is None:
+                self.release(given.result())
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
-            if not waiter.done():
-                waiter.cancel()
+            if waiter.given.cancelled() or not waiter.given.done():  # it left; who was given something is out of the queue already
+                self._waiting.remove(waiter)
 
     async def answers(self, timeout_s: float) -> bool:
         """Does the origin take a connection within `timeout_s`? It is closed at once: this is only a look."""
@@ -113,6 +122,7 @@ class Pool:
     def release(self, connection: OriginConnection) -> None:
         """Give a connection back: kept when both messages ended cleanly, closed otherwise."""
         if connection.is_clean and connection.counted and connection.idle_timeout_s > 0:
+            connection.reused = True  # the origin may close it at any moment, also just before it is used again
             connection.rest(connection.idle_timeout_s)
             self._offer(connection)
         else:
@@ -123,27 +133,46 @@ class Pool:
         if connection.counted:
             connection.counted = False
             self._counted -= 1
-            self._feed_queue()
+            self._connect_for_waiting()
 
     def close(self) -> None:
-        """Close the idle connections and fail who waits."""
-        for connection in self._idle:
-            connection.close()
+        """Close all connections and fail who waits."""
+        self._sweeper.forget(self)
         self._idle.clear()
         for connection in list(self._open):
             connection.abort()
-        self._fail_queue(failed(ProxyError.DESTINATION_UNAVAILABLE))
+        for waiter in list(self._waiting):
+            self._fail(waiter, failed(ProxyError.DESTINATION_UNAVAILABLE))
+
+    @property
+    def deadline(self) -> float:
+        """For the sweeper: as long as anything waits, it is to look at each."""
+        return -NEVER if self._attempts or self._waiting else NEVER
+
+    def deadline_passed(self, now: float) -> None:
+        """The sweeper: end what has waited for too long."""
+        for place, waiter in enumerate(list(self._waiting)):
+            if waiter.give_up_at < now:
+                self._fail(waiter, self._connect_timeout() if place < len(self._attempts) else self._limit_reached())
+        for attempt, until in list(self._attempts.items()):
+            if until < now:
+                attempt.cancel()
 
     # how connections come and go
 
     def _offer(self, connection: OriginConnection) -> None:
-        while self._queue:
-            waiter = self._queue.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
+        """A connection is free: for the first who can use it, else for later."""
+        if self._waiting and connection.reused and not connection.is_quiet:
+            connection.abort()
+            return
+        for waiter in self._waiting:
+            if not waiter.given.done() and not (waiter.fresh and connection.reused):
+                self._waiting.remove(waiter)
+                waiter.given.set_result(connection)
                 return
-        connection.reused = True  # from here on the origin may close it at any moment, also before its first request
+        connection.reused = True  # it gets old before its first request
         self._idle.append(connection)
+        self._connect_for_waiting()
 
     def _closed(self, connection: OriginConnection) -> None:
         self._open.discard(connection)
@@ -152,72 +181,63 @@ class Pool:
         if connection.counted:
             connection.counted = False
             self._counted -= 1
-        self._feed_queue()
+        self._connect_for_waiting()
 
-    def _feed_queue(self) -> None:
-        """A place became free: make a connection for the first who waits, unless one is already on its way."""
-        while self._queue and self._queue[0].done():
-            self._queue.popleft()
-        if len(self._queue) > self._connecting and self._counted < self.limits.connections:
-            self._connect(None)
+    def _connect_for_waiting(self) -> None:
+        """Connect for those who wait, unless an attempt is under way for each or the limit is reached.
 
-    def _close_one_idle(self) -> None:
-        """Make room for a fresh connection, so that a retry does not wait for connections that nobody uses."""
-        if self._counted >= self.limits.connections and self._idle:
+        Where only idle connections stand in the way, of those who want a fresh one, the oldest is closed.
+        """
+        while len(self._waiting) > len(self._attempts) and self._counted < self.limits.connections:
+            self._counted += 1
+            attempt = self._tasks.spawn(self._connect(), f"connect to {self.address}")
+            self._attempts[attempt] = self._sweeper.monotonic() + self.limits.connect_timeout_s
+            attempt.add_done_callback(self._attempted)
+        if len(self._waiting) > len(self._attempts) and self._idle:
             self._idle.pop(0).abort()
 
-    def _waited_too_long(self, waiter: asyncio.Future[OriginConnection]) -> None:
-        if not waiter.done():
-            limit = self.limits.connections
-            detail = f"all {limit} connections to the origin are in use (origin_connections)"
-            waiter.set_exception(Broken(failed(ProxyError.CONNECTION_LIMIT_REACHED, detail)))
-
-    def _connect(self, only_for: asyncio.Future[OriginConnection] | None) -> None:
-        self._counted += 1
-        self._connecting += 1
-        task = self._tasks.spawn(self._connected(only_for), f"connect to {self.address}")
-        timer = self._loop.call_later(self.limits.connect_timeout_s, task.cancel)
-        task.add_done_callback(lambda _: timer.cancel())
-
-    async def _connected(self, only_for: asyncio.Future[OriginConnection] | None) -> None:
-        problem: Problem | None = None
+    async def _connect(self) -> None:
         try:
             connection = await self._make()
         except asyncio.CancelledError:
-            limit = self.limits.connect_timeout_s
-            problem = failed(
-                ProxyError.CONNECTION_TIMEOUT, f"{self.address} did not take the connection within {limit:g} s (connect_timeout_s)"
-            )
-        except Exception as error:  # whatever it is, somebody waits for the connection
-            problem = connect_problem(error, str(self.address))
-        self._connecting -= 1
-        if problem is not None:
-            self._counted -= 1
-            self._fail_first(only_for, problem)
-            self._feed_queue()
+            return  # took too long; who waited for it has a deadline of its own
+        except (OSError, UnicodeError) as error:
+            self._fail_first(connect_problem(error, str(self.address)))
+            return
+        if connection.closed:  # in the turn between being made and being handed over here
+            self._fail_first(failed(ProxyError.CONNECTION_TERMINATED))
             return
         connection.on_closed = self._closed
         self._open.add(connection)
-        if only_for is not None and not only_for.done():
-            only_for.set_result(connection)
-            self._queue = deque(waiter for waiter in self._queue if waiter is not only_for)
-        else:
-            connection.set_read_by(self.limits.idle_timeout_s)
-            self._offer(connection)
+        self._counted += 1  # the attempt ends, and its place is the connection's
+        connection.set_read_by(self.limits.idle_timeout_s)
+        self._offer(connection)
 
-    def _fail_first(self, only_for: asyncio.Future[OriginConnection] | None, problem: Problem) -> None:
-        """One attempt failed: so has the request that it was made for."""
-        waiters = [only_for] if only_for is not None else list(self._queue)
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_exception(Broken(problem))
-                return
+    def _attempted(self, attempt: asyncio.Task[None]) -> None:
+        """An attempt has ended, one way or the other."""
+        del self._attempts[attempt]
+        self._counted -= 1
+        self._connect_for_waiting()
 
-    def _fail_queue(self, problem: Problem) -> None:
-        for waiter in self._queue:
-            if not waiter.done():
-                waiter.set_exception(Broken(problem))
-        self._queue.clear()
+    def _fail_first(self, problem: Problem) -> None:
+        """An attempt failed: so has the request that it was made for."""
+        for waiter in self._waiting:
+            if not waiter.given.done():
+                return self._fail(waiter, problem)
+
+    def _fail(self, waiter: _Waiter, problem: Problem) -> None:
+        if not waiter.given.done():  # else it has left and is about to take itself out of the queue
+            self._waiting.remove(waiter)
+            waiter.given.set_exception(Broken(problem))
+
+    def _connect_timeout(self) -> Problem:
+        limit = self.limits.connect_timeout_s
+        detail = f"{self.address} did not take the connection within {limit:g} s (connect_timeout_s)"
+        return failed(ProxyError.CONNECTION_TIMEOUT, detail)
+
+    def _limit_reached(self) -> Problem:
+        detail = f"all {self.limits.connections} connections to the origin are in use (origin_connections)"
+        return failed(ProxyError.CONNECTION_LIMIT_REACHED, detail)
 
     async def _make(self) -> OriginConnection:
         def protocol() -> OriginConnection:

@@ -14,14 +14,17 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from edgecache.http1.chunked import last_chunk
-from edgecache.http1.connection import Connection, Incoming
-from edgecache.http1.framing import CHUNKED, UNTIL_CLOSE, keeps_alive, request_framing
-from edgecache.http1.head import HeadLimits, judge_unfinished, parse_request_head
+from edgecache.http1.connection import Connection
+from edgecache.http1.exchange import Exchange
+from edgecache.http1.framing import keeps_alive, request_framing
+from edgecache.http1.head import TOKEN, HeadLimits, judge_unfinished, parse_request_head
+from edgecache.http1.incoming import Incoming
 from edgecache.http1.problem import Problem, refused
 from edgecache.http1.sweeper import NEVER, Sweeper
 from edgecache.http1.tasks import Tasks
-from edgecache.semantics.message import Fields, RequestHead
+from edgecache.semantics.message import RequestHead
+
+AT_ONCE = 64  # pipelined requests of one connection that are answered before the other connections have their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,104 +39,6 @@ class ServerLimits:
     linger_bytes: int
     buffer_bytes: int
     connections: int
-
-
-class Exchange:
-    """One request on a client's connection, and the way to answer it. Every request ends in exactly one of finish, cut and abandon."""
-
-    __slots__ = ("_framing", "_left", "bytes_out", "connection", "content", "keep_alive", "method", "request", "started", "status")
-
-    def __init__(self, connection: ServerConnection, request: RequestHead, content: Incoming | None, keep_alive: bool) -> None:
-        self.connection = connection
-        self.request = request
-        self.method = request.method
-        self.content = content
-        self.keep_alive = keep_alive
-        self.started = False  # has the head of the final response been written?
-        self.status = 0
-        self.bytes_out = 0
-        self._framing = 0
-        self._left = 0
-
-    @property
-    def stays_open(self) -> bool:
-        """May the connection carry another request after this answer? Not while content of this one is still to come."""
-        return self.keep_alive and (self.content is None or self.content.complete) and not self.connection.server.draining
-
-    @property
-    def chunks_understood(self) -> bool:
-        """Can the client read a chunked answer? HTTP/1.0 clients cannot (RFC 9112 6.1)."""
-        return self.request.minor >= 1
-
-    def write_interim(self, head: bytes) -> None:
-        """A 1xx response, complete with its empty line. HTTP/1.0 clients must not get any (RFC 9110 15.2)."""
-        if not self.started and self.request.minor >= 1 and not self.connection.closed:
-            self.connection.transport.write(head)
-
-    def write_head(self, status: int, head: list[bytes], framing: int, body: tuple[bytes, ...] = ()) -> None:
-        """The final response's head (status line and lines with CRLF, without the empty line), and content that is at hand, in one write.
-
-        `framing` is that of the content which is really sent: 0 for an answer without any, whatever Content-Length it shows (HEAD, 304).
-        """
-        keep = self.stays_open and framing != UNTIL_CLOSE
-        self.keep_alive = keep
-        if framing == CHUNKED:
-            head.append(b"Transfer-Encoding: chunked\r\n")
-        if not keep:
-            head.append(b"Connection: close\r\n")
-        elif self.request.minor == 0:
-            head.append(b"Connection: keep-alive\r\n")
-        head.append(b"\r\n")
-        self.started = True
-        self.status = status
-        self._framing = framing
-        self._left = framing
-        if self.connection.closed:
-            return
-        if not body:
-            self.connection.transport.write(b"".join(head))
-        else:
-            self.bytes_out = sum(map(len, body))
-            self._left -= self.bytes_out
-            self.connection.transport.writelines((b"".join(head), *body))
-
-    def write(self, piece: bytes) -> None:
-        """A piece of the content, not empty. The caller drains."""
-        self.bytes_out += len(piece)
-        if self.connection.closed:
-            return
-        if self._framing == CHUNKED:
-            self.connection.transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
-        else:
-            self._left -= len(piece)
-            self.connection.transport.write(piece)
-
-    async def drain(self) -> None:
-        """Wait until the client has taken enough. Raises PeerGone when it has left."""
-        if not self.connection.can_write or self.connection.closed:
-            await self.connection.drain()
-
-    def finish(self, trailers: Fields | None = None) -> None:
-        """The answer is complete: the connection goes on with the next request, or closes."""
-        if self._framing == CHUNKED and not self.connection.closed:
-            self.connection.transport.write(last_chunk(trailers or []))
-        self.connection.exchange_over(self)
-
-    def cut(self) -> None:
-        """The answer cannot be completed: end it so that the client can tell (RFC 9112 8). What has come so far still goes out."""
-        if self._framing == UNTIL_CLOSE:
-            self.connection.reset()
-        else:
-            self.connection.close()
-
-    def abandon(self) -> None:
-        """The client has left: nobody is there to be told."""
-        self.connection.abort()
-
-    @property
-    def peer_ip(self) -> str:
-        """The address of the client's end of the connection."""
-        return self.connection.peer_ip
 
 
 class Server:
@@ -162,10 +67,19 @@ class Server:
         self.emptied: asyncio.Future[None] | None = None
 
     def accept(self) -> ServerConnection:
-        """The protocol for a new connection; above the limit the one that has been idle longest goes."""
-        if len(self.connections) >= self.limits.connections and self.idle:
-            next(iter(self.idle)).close()
+        """The protocol for a new connection."""
         return ServerConnection(self)
+
+    def admit(self, connection: ServerConnection) -> bool:
+        """Count a new connection. Above the limit the one that has been idle longest goes; False when none is idle, so the newest must."""
+        self.connections.add(connection)
+        if len(self.connections) > self.limits.connections:
+            if not self.idle:
+                return False
+            oldest = next(iter(self.idle))
+            del self.idle[oldest]  # at once, not when it has closed: of several that come together each is given another's place
+            oldest.close()
+        return True
 
     def drain(self) -> asyncio.Future[None]:
         """Answer what is being asked, take nothing new. The future is done when the last connection has closed."""
@@ -197,8 +111,11 @@ class ServerConnection(Connection):
         self.read_timeout_s = server.limits.body_timeout_s
         self.on_gone: Callable[[], None] | None = None  # told when the client leaves before its answer is complete
         self._advancing = False
+        self._resting = False
+        self._answered_early = False
         self._lingering = False
         self._linger_left = 0
+        self._linger_until = NEVER
         self._doubtful = False  # a request was refused: where the next one would begin is unknown
         self._watching_for_end = False
         self._seen = 0  # bytes of an unfinished head that were judged already
@@ -210,12 +127,10 @@ class ServerConnection(Connection):
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
         self.peer_ip = peer[0] if isinstance(peer, tuple) else "unix"
-        self.server.connections.add(self)
-        if len(self.server.connections) > self.server.limits.connections:
+        if self.server.admit(self):
+            self._become_idle()
+        else:
             self.abort()  # nobody was idle: the newest gives way, those who are being answered keep their connections
-            return
-        self.server.idle[self] = None
-        self.set_read_by(self.server.limits.idle_timeout_s)
 
     def lost(self) -> None:
         """The client has gone: whoever reads its content or answers it is told."""
@@ -226,6 +141,13 @@ class ServerConnection(Connection):
             self.on_gone()
         if self.server.emptied is not None and not self.server.connections and not self.server.emptied.done():
             self.server.emptied.set_result(None)
+
+    def abort(self) -> None:
+        """Close at once. An answer that only the end of the connection completes must not look complete: RST."""
+        if self.exchange is not None and self.exchange.ends_with_connection:
+            self.reset()
+        else:
+            super().abort()
 
     # reading
 
@@ -239,33 +161,57 @@ class ServerConnection(Connection):
         if self.closed or self.transport.is_closing():
             return
         if not self.buffer and self.exchange is None:
+            if data.startswith(b"\r\n") and not (data := _without_empty_lines(data)):
+                return
             self.server.idle.pop(self, None)
             self.set_read_by(self.server.limits.head_timeout_s)  # the whole head, counted from its first byte
         self.buffer += data
         self._advance()
-        if (self.exchange is not None or not self.can_write) and len(self.buffer) > self.limits.head_bytes:
+        if self._has_to_wait and len(self.buffer) > self.limits.head_bytes:
             self.pause_reading()
+
+    @property
+    def _has_to_wait(self) -> bool:
+        """Can what is in the buffer not be looked at now?"""
+        return self.exchange is not None or self._resting or not self.can_write
 
     def _advance(self) -> None:
         """Begin the requests that are complete in the buffer, one after the other, as long as each is answered at once."""
-        if self._advancing:
+        if self._advancing or self._resting:
             return
         self._advancing = True
+        answered = 0
         try:
             while self.exchange is None and self.buffer and self.can_write and not self.transport.is_closing() and not self._lingering:
+                if answered == AT_ONCE:
+                    self._resting = True
+                    self.loop.call_soon(self._rested)
+                    break
                 if not self._begin_request():
                     break
+                answered += 1
         finally:
             self._advancing = False
+
+    def _rested(self) -> None:
+        """The other connections have had their turn."""
+        self._resting = False
+        if not self.closed:
+            self._advance()
+            self._between_requests()
 
     def _begin_request(self) -> bool:
         """Begin the next request in the buffer; False when its head is not complete yet, or was refused."""
         buffer = self.buffer
-        while buffer[:2] == b"\r\n":  # RFC 9112 2.2: empty lines before the request line are ignored
-            del buffer[:2]
+        if buffer[:2] == b"\r\n":
+            buffer[:] = _without_empty_lines(bytes(buffer))
+            self._seen = 0
+            if not buffer:
+                self._become_idle()
+                return False
         end = buffer.find(b"\r\n\r\n", max(0, self._seen - 3))
         if end < 0 or end > self.limits.head_bytes:
-            problem = judge_unfinished(buffer, self.limits, min(self._seen, len(buffer)))
+            problem = judge_unfinished(buffer, self.limits, min(self._seen, len(buffer))) or _judge_first_byte(buffer)
             self._seen = len(buffer)
             if problem is None:
                 return False
@@ -286,15 +232,25 @@ class ServerConnection(Connection):
         self.request_framing = framing
         if framing != 0:
             content = self.expect_content(framing)
-            self.set_read_by(self.read_timeout_s)
+            self.resume_reading()  # it stopped when much waited behind the request before: what this one waits for would never come
+            if not _waits_for_100(head):  # who does is not slow: its time begins when it is told to go on
+                self.set_read_by(self.read_timeout_s)
             if buffer:
                 here = bytes(buffer)
                 buffer.clear()
                 buffer += self.content_received(here)
+            if content.problem is not None:  # known before anything was forwarded
+                self._refuse(head, content.problem)
+                return False
         exchange = Exchange(self, head, content, keeps_alive(head.minor, head.fields) and not self.server.draining)
         self.exchange = exchange
         self.task = self.server.tasks.start(self.server.serve(exchange), "exchange")
         return True
+
+    def content_asked_for(self) -> None:
+        """The client was told to go on with its content (100): from now on it may be slow."""
+        if self.content is not None and self._reading:
+            self.set_read_by(self.read_timeout_s)
 
     def _refuse(self, head: RequestHead, problem: Problem) -> None:
         """Answer a request that cannot be understood, and close: where the next one would begin is in doubt."""
@@ -313,7 +269,7 @@ class ServerConnection(Connection):
         self.fail_content(refused(400, "the client ended its side of the connection before its request was complete"))
         if self._lingering or self._watching_for_end:
             return False
-        return self.exchange is not None or (bool(self.buffer) and not self.can_write)
+        return self.exchange is not None or (bool(self.buffer) and self._has_to_wait)
 
     def close_when_client_ends(self) -> None:
         """Take the end of the client's side as its leaving. For event streams, which may be silent for hours and whose readers never
@@ -322,9 +278,6 @@ class ServerConnection(Connection):
         if self.peer_ended:
             self.close()
 
-    def content_ended(self) -> None:
-        """The request is complete: what comes now belongs to the next one."""
-
     def read_deadline_passed(self) -> None:
         """Too slow: in its head, in its content, between requests, or in taking note of a close."""
         if self._lingering:
@@ -332,6 +285,8 @@ class ServerConnection(Connection):
         elif self.content is not None:
             self.fail_content(refused(408, f"no content came for {self.read_timeout_s:g} s (body_timeout_s)"))
         elif self.exchange is None and self.buffer:
+            if not self.can_write:
+                return  # it takes no answers, so its requests were not looked at; the deadline for that is `write_by`
             self._refuse(
                 _unread(bytes(self.buffer[:200])),
                 refused(408, f"the head was not complete after {self.server.limits.head_timeout_s:g} s (head_timeout_s)"),
@@ -341,6 +296,8 @@ class ServerConnection(Connection):
 
     def writable(self) -> None:
         """The client takes answers again: go on with what it has pipelined."""
+        if self.exchange is None and self.buffer and not self._lingering:
+            self.set_read_by(self.server.limits.head_timeout_s)
         self._advance()
         self._between_requests()
 
@@ -348,6 +305,13 @@ class ServerConnection(Connection):
 
     def exchange_over(self, exchange: Exchange) -> None:
         """The answer has been written: next request, or the end."""
+        content = exchange.content
+        self._answered_early = False
+        if exchange.keep_alive and content is not None and not content.complete and not self.closed:
+            if content.wanted and not content.failed:
+                self._answered_early = True  # the rest of the request is on its way yet; with its end this begins again
+                return
+            exchange.keep_alive = False
         self.exchange = None
         self.task = None
         self.on_gone = None
@@ -355,19 +319,25 @@ class ServerConnection(Connection):
             return
         if not exchange.keep_alive:
             unread = exchange.content is not None and not exchange.content.complete
-            self._end(lingering=unread or self._doubtful or bool(self.buffer))
+            # a client that did not want the end itself may be sending its next request just now
+            unexpected = keeps_alive(exchange.request.minor, exchange.request.fields)
+            self._end(lingering=unread or unexpected or self._doubtful or bool(self.buffer))
             return
         if self.buffer:
             self.set_read_by(self.server.limits.head_timeout_s)
             self._advance()
         else:
-            self.server.idle[self] = None
-            self.set_read_by(self.server.limits.idle_timeout_s)
+            self._become_idle()
         self._between_requests()
+
+    def _become_idle(self) -> None:
+        """No request, not even part of one: the first to go when there are too many, or when the edge shuts down."""
+        self.server.idle[self] = None
+        self.set_read_by(self.server.limits.idle_timeout_s)
 
     def _between_requests(self) -> None:
         """Nothing is being answered and nothing complete waits: read on, or close when nothing can come any more."""
-        if self._advancing or self.exchange is not None or self._lingering or not self.can_write:
+        if self._advancing or self._has_to_wait or self._lingering:
             return
         if self.peer_ended or self.server.draining:
             self.close()
@@ -375,18 +345,66 @@ class ServerConnection(Connection):
             self.resume_reading()
 
     def _end(self, lingering: bool) -> None:
-        """Close after the answer. Closing with unread bytes would make the kernel send a reset, which can destroy the answer on its way."""
+        """Close after the answer. Closing with unread bytes would make the kernel send a reset, which can destroy the answer on its way.
+
+        The content of a request that was understood is read to its end, since many clients send all of it before they look for an answer;
+        it may not pause, and not go on for longer than a pause in it might have taken. All else is read within the limits for lingering.
+        """
         if not lingering or self.peer_ended:
             self.close()
             return
         self._lingering = True
         self.buffer.clear()
-        self.fail_content(refused(400, "the answer was complete before the request"))
         self._linger_left = self.server.limits.linger_bytes
+        if self.content is not None:
+            self.content.drop(refused(400, "the answer was complete before the request"))
+            self.read_timeout_s = self.server.limits.linger_s
+            self._linger_until = self.sweeper.monotonic() + self.server.limits.body_timeout_s
         self.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.set_read_by(self.server.limits.linger_s)
+
+    def content_received(self, data: bytes) -> bytes:
+        """Content has come; after the answer it is only dropped, and not for ever."""
+        rest = super().content_received(data)
+        if self._lingering and self.sweeper.monotonic() > self._linger_until:
+            self.close()
+        return rest
+
+    def content_ended(self) -> None:
+        """The request is complete, or broken: what comes now belongs to the next one, or to nobody."""
+        if self._lingering:
+            self.set_read_by(self.server.limits.linger_s)
+        elif self._answered_early and self.exchange is not None:
+            self.exchange_over(self.exchange)
+
+    def content_unwanted(self) -> None:
+        """The origin takes no more of the request."""
+        if self._answered_early and self.exchange is not None:
+            self.exchange_over(self.exchange)
+
+
+def _without_empty_lines(data: bytes) -> bytes:
+    """RFC 9112 2.2: empty lines before the request line are ignored."""
+    at = 0
+    while data.startswith(b"\r\n", at):
+        at += 2
+    return data[at:]
+
+
+def _judge_first_byte(start: bytearray) -> Problem | None:
+    """What can be no method is refused before the head is complete: who speaks TLS to this port would never complete one."""
+    if start[0] in TOKEN or start[0] == 0x0D:
+        return None
+    if start[0] == 0x16:
+        return refused(400, "the connection begins with TLS, but plain HTTP is spoken here: the URL begins with http://")
+    return refused(400, f"a request begins with the byte 0x{start[0]:02x}, which is in no method (RFC 9110 9.1)")
+
+
+def _waits_for_100(head: RequestHead) -> bool:
+    """Does the client wait to be told before it sends its content (RFC 9110 10.1.1)?"""
+    return head.minor >= 1 and any(name == b"expect" and value.lower() == b"100-continue" for _, name, value in head.fields)
 
 
 def _unread(start: bytes) -> RequestHead:

@@ -11,9 +11,11 @@ INTERVAL_S = 0.25
 
 
 class Watched(Protocol):
-    """What the sweeper looks at: `deadline` in monotonic seconds, and what is to happen when it has passed."""
+    """What the sweeper looks at, and what is to happen when its deadline has passed."""
 
-    deadline: float
+    @property
+    def deadline(self) -> float:
+        """In monotonic seconds; NEVER: there is none."""
 
     def deadline_passed(self, now: float) -> None:
         """The deadline lies behind `now`: act, and set another one or NEVER."""

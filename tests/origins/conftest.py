@@ -1,111 +1,30 @@
-"""Origins and clients that nobody here wrote, and `edgecache run` between them as a process of its own.
-
-Each program comes from the system (`system_program`) or from the standard library. Its configuration is written by the test, its port is a
-free one, and it ends with the test. Waiting is for a state (`until`): a file that is there, a port that answers.
-"""
+"""An edge as users run it, `edgecache run`, as a process of its own between origins and clients that nobody here wrote."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import http.client
 import json
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-PATIENCE_S = 30.0  # how long a test waits for what must come; a failure then says what it waited for
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Return as soon as `condition` holds."""
-    give_up = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < give_up, f"waited in vain for {what}"
-        time.sleep(0.005)  # between two looks; nothing depends on its length
+from originkit import PATIENCE_S, EdgeProcess, Site, until
 
 
-def answers(port: int) -> bool:
-    """Does a port on loopback take connections?"""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
-        return True
-    return False
+@pytest.fixture
+def program(process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path) -> Callable[..., Path]:
+    """A function that starts a program and returns when it is ready; what it says goes to the file that is returned."""
 
+    def start(*command: str, ready: Callable[[str], bool], **options: object) -> Path:
+        said = tmp_path / f"{Path(command[0]).name}-{len(list(tmp_path.glob('*.said')))}.said"
+        with said.open("wb") as file:
+            running = process(*command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options)
+        until(lambda: running.poll() is not None or ready(said.read_text(errors="replace")), f"{command[0]} to be ready")
+        assert running.poll() is None, said.read_text(errors="replace")
+        return said
 
-def free_port() -> int:
-    """A port that was free a moment ago, for programs that cannot be told to take any."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@dataclasses.dataclass
-class Response:
-    """An answer as the standard library's client got it. `fields` are its lines in order, names as they were written."""
-
-    status: int
-    reason: str
-    fields: list[tuple[str, str]]
-    body: bytes
-
-    def all(self, name: str) -> list[str]:
-        return [value for own, value in self.fields if own.lower() == name.lower()]
-
-    def get(self, name: str) -> str | None:
-        found = self.all(name)
-        return found[0] if found else None
-
-    @property
-    def hit(self) -> bool:
-        return "; hit" in (self.get("cache-status") or "")
-
-
-class Site:
-    """Something on a port of loopback, and ways to ask it."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.host = f"127.0.0.1:{port}"
-        self.url = f"http://{self.host}"
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-
-    def ask(
-        self, method: str, target: str, fields: dict[str, str] | None = None, body: object = None, *, on: http.client.HTTPConnection | None = None
-    ) -> Response:
-        """One request on a connection of its own, or on one that is open. `body` is anything that http.client sends."""
-        with contextlib.closing(self.connect()) if on is None else contextlib.nullcontext(on) as connection:
-            connection.request(method, target, body, fields or {}, encode_chunked=body is not None and not hasattr(body, "__len__"))
-            answer = connection.getresponse()
-            return Response(answer.status, answer.reason, answer.getheaders(), answer.read())
-
-    def get(self, target: str, **fields: str) -> Response:
-        """GET; `If_None_Match="…"` is the field If-None-Match."""
-        return self.ask("GET", target, {name.replace("_", "-"): value for name, value in fields.items()})
-
-
-class EdgeProcess(Site):
-    """An edge that runs as a process, so that its memory is its own."""
-
-    def __init__(self, program: subprocess.Popen[bytes], port: int, control: Site, log: Path) -> None:
-        super().__init__(port)
-        self.program = program
-        self.pid = program.pid
-        self.control = control
-        self._log = log
-
-    def stats(self) -> dict[str, object]:
-        return json.loads(self.control.get("/api/v1/stats").body)
-
-    def records(self) -> list[dict[str, object]]:
-        """What its log says of each request that is over."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+    return start
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import './style.css'
+import { nanoid } from 'nanoid'
 import { message } from './message.js'
 import mark from './mark.svg'
 import note from './note.txt?raw'
@@ -10,9 +11,10 @@ function show(text) {
 show(message)
 document.querySelector('#mark').src = mark
 document.querySelector('#note').textContent = note
+document.body.dataset.id = nanoid(8)
 import('./late.js').then((late) => late.announce(document.body))
 
-// Replaces the message without loading the page again: `data-loads` of <body> stays what it was.
+// Replaces the message without loading the page again.
 if (import.meta.hot) {
   import.meta.hot.accept('./message.js', (fresh) => show(fresh.message))
   import.meta.hot.on('vite:ws:connect', () => (document.body.dataset.hotReload = 'connected'))
