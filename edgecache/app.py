@@ -7,38 +7,66 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import ipaddress
+import logging
 import resource
 import secrets
 import socket
 import ssl
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
 
 from aiohttp import web
 
+from edgecache.caching.profile import SetCookie
+from edgecache.caching.rules import Rule, RuleSet, normalised_target
 from edgecache.clock import Clock
-from edgecache.config import Origin, Settings, parse_listen, parse_origin
+from edgecache.config import (
+    Origin,
+    RuleSettings,
+    Settings,
+    SiteSettings,
+    parse_listen,
+    parse_origin,
+    parse_public_url,
+    sites_of,
+    store_folder,
+)
 from edgecache.control.app import control_app
 from edgecache.control.parts import ControlParts
+from edgecache.edge.activity import Activity
+from edgecache.edge.collapse import Flights
 from edgecache.edge.fetch import FetchParts
-from edgecache.edge.flow import Flow, FlowParts
-from edgecache.edge.forward import Forwarder
+from edgecache.edge.flow import Flow, FlowParts, SiteParts
+from edgecache.edge.forward import Forwarder, is_within
 from edgecache.edge.invalidate import PurgeDoor
+from edgecache.edge.leading import LeadParts
+from edgecache.edge.sites import PublicName, Site, Sites, loopback_names
+from edgecache.edge.target import Located
 from edgecache.http1.head import HeadLimits
 from edgecache.http1.origin import OriginLimits
 from edgecache.http1.pool import OriginAddress, Pool, is_near
 from edgecache.http1.server import Server, ServerLimits
 from edgecache.http1.sweeper import Sweeper
 from edgecache.http1.tasks import Tasks
+from edgecache.invalidation.commit import GroupCommit
 from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
+from edgecache.invalidation.logfile import LogUnwritable, open_log
+from edgecache.invalidation.reserve import Reserve, note_closed, note_opened, nothing_lost
 from edgecache.logline import LogMode, LogWriter, TextStream
 from edgecache.profiles import PROFILES
 from edgecache.record import Records
-from edgecache.store.memory import MemoryStore
+from edgecache.semantics.urls import Key
+from edgecache.store.database import Meta
+from edgecache.store.files import Files
+from edgecache.store.folder import FolderError
+from edgecache.store.tiers import Store, StoreLimits
 
 BACKLOG = 1024
 PROBE_S = 1.0
@@ -54,22 +82,27 @@ class Edge:
     # made by `start`, because they belong to a running loop
     tasks: Tasks
     sweeper: Sweeper
-    pool: Pool
+    pools: dict[str, Pool]
+    store: Store
+    doors: Doors
+    activity: Activity
     flow: Flow
     server: Server
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, log_stream: TextStream | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, log_stream: TextStream | None = None, files: Files | None = None
+    ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
-        self.origin = parse_origin(settings.origin)
+        self.sites = sites_of(settings)
+        self.rules = {site.name: RuleSet([rule_of(one) for one in settings.rule if one.site in ("", site.name)]) for site in self.sites}
         self.records = Records(settings.records)
-        self.log = InvalidationLog(settings.log_entries)
-        self.store = MemoryStore(settings.memory_bytes, settings.variants)
-        self.doors = Doors(self.log, self.store, self.clock)
+        self.log = InvalidationLog(settings.log_entries, file_bytes=settings.log_bytes)
         self.origin_reachable = False
         self.url = ""
         self.control_url = ""
         self._log_stream = log_stream
+        self._files = files  # the store's; tests let them fail
         self._ending = contextlib.AsyncExitStack()  # what `stop` has to undo, last made first
         self._listeners: list[asyncio.Server] = []
 
@@ -90,14 +123,17 @@ class Edge:
         lines = LogWriter(LogMode(settings.log), self._log_stream or sys.stdout, settings.log_lines)
         self._ending.callback(lines.close)
         self.tasks = Tasks(loop, self._report)
-        self.sweeper = Sweeper(loop, self.clock.monotonic)
-        self.pool = self._pool(loop)
-        self._ending.callback(self.pool.close)
         self._ending.push_async_callback(self.tasks.cancel_all)
+        self.sweeper = Sweeper(loop, self.clock.monotonic)
+        await self._open_store()
+        self.pools = {site.name: self._pool(loop, parse_origin(site.origin)) for site in self.sites}
+        for pool in self.pools.values():
+            self._ending.callback(pool.close)
+        self._ending.push_async_callback(self.tasks.cancel_all)  # once more, before the pools close
         self.flow = self._flow(loop, lines)
         self.server = Server(loop, self.sweeper, self.tasks, self._head_limits(), self._server_limits(), self.flow.serve, self.flow.reject)
         self._ending.callback(self.server.abort)
-        control = web.AppRunner(self._control(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        control = web.AppRunner(self._control(), access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=_quiet())
         await control.setup()
         self._ending.push_async_callback(control.cleanup)
         assert control.server is not None
@@ -121,6 +157,11 @@ class Edge:
         self._listeners.clear()
         await self._ending.aclose()
 
+    @property
+    def pool(self) -> Pool:
+        """The connections to the first site's origin, most often the only one."""
+        return next(iter(self.pools.values()))
+
     # how the parts are made
 
     def _bind(self, setting: str, where: str) -> socket.socket:
@@ -138,26 +179,162 @@ class Edge:
     def _flow(self, loop: asyncio.AbstractEventLoop, lines: LogWriter) -> Flow:
         settings = self.settings
         pseudonym = (settings.via or f"edgecache-{secrets.token_hex(4)}").encode()
+        trusted = _networks(settings.trusted_proxies)
+        self.places = Sites([self._site(one) for one in self.sites], loopback_names(int(self.url.rpartition(":")[2])))
+        site_parts = {}
+        for site in self.sites:
+            origin = parse_origin(site.origin)
+            forwarder = Forwarder(pseudonym, trusted, origin_host(origin, site))
+            site_parts[site.name] = SiteParts(self.pools[site.name], forwarder, origin.url, self.rules[site.name])
+        self.flights = Flights(
+            self.log,
+            loop,
+            self.clock.now,
+            wait_s=settings.collapse_wait_s,
+            waiters=settings.waiters,
+            hit_for_miss_s=settings.hit_for_miss_s,
+        )
+        profile = dataclasses.replace(
+            PROFILES[settings.profile], set_cookie=cast(SetCookie, settings.set_cookie), sorts_languages=settings.sort_languages
+        )
+        fetch = FetchParts(
+            self.tasks,
+            self.clock,
+            loop,
+            self.sweeper,
+            settings.object_bytes,
+            settings.stall_s,
+            lambda storable: self.store.spool(storable=storable),
+        )
+        shown_to = _networks(settings.debug_allow) if settings.debug else []
         parts = FlowParts(
-            clock=self.clock,
-            profile=PROFILES[settings.profile],
-            log=self.log,
-            store=self.store,
+            lead=LeadParts(profile, self.log, self.store, self.flights, fetch, self.activity),
+            sites=self.places,
+            site_parts=site_parts,
+            keyed=self.keyed,
+            ranges=settings.ranges,
             doors=self.doors,
             purge_door=PurgeDoor(self.doors, _networks(settings.purge_allow), settings.purge_token),
-            forwarder=Forwarder(pseudonym, _networks(settings.trusted_proxies), origin_host(self.origin, settings.origin_host)),
-            fetch=FetchParts(self.pool, self.tasks, self.clock, loop, settings.buffer_bytes, settings.object_bytes),
             records=self.records,
-            origin_name=self.origin.url,
             default_host=self.url.removeprefix("http://").encode(),
             scheme=b"http",
+            pseudonym=pseudonym,
             tunnel_idle_timeout_s=settings.tunnel_idle_timeout_s,
+            refreshes=settings.refreshes,
+            shows_key=lambda peer_ip: bool(shown_to) and is_within(peer_ip, shown_to),
             report=self._report,
             write_line=lines.line,
         )
         return Flow(parts)
 
-    def _pool(self, loop: asyncio.AbstractEventLoop) -> Pool:
+    async def _open_store(self) -> None:
+        """Store, log and clock as the last run left them; FolderError and what the log could not recover become one sentence."""
+        settings = self.settings
+        folder = store_folder(settings)
+        limits = StoreLimits(
+            memory_bytes=settings.memory_bytes,
+            disk_bytes=settings.disk_bytes,
+            variants=settings.variants,
+            object_bytes=settings.object_bytes,
+            buffer_bytes=settings.buffer_bytes,
+            spool_memory_bytes=settings.spool_bytes,
+            backlog_bytes=settings.memory_bytes // 4,
+        )
+        self.store = Store(str(folder) if folder else None, limits, self.clock, self._say, self._report, self._files)
+        try:
+            meta = await self.store.open()
+        except FolderError as error:
+            raise StartError(str(error)) from None
+        self._ending.push_async_callback(self.store.close)
+        if meta.offset_s:
+            self.clock.advance(meta.offset_s)
+            self._say(f"edge time is {meta.offset_s:+g} s from the wall clock, as it was left; `edgecache clock reset` ends that")
+        commit = None if folder is None else await self._open_log(folder, meta)
+        self.doors = Doors(self.log, self.store, self.clock, commit)
+        self.activity = Activity()
+
+    async def _open_log(self, folder: Path, meta: Meta) -> GroupCommit | None:
+        """The invalidation log beside the store: what it holds counts before the first request is answered."""
+        note = folder / "log.run"
+        try:
+            file, recovered = open_log(folder / "invalidations.log")
+        except OSError as error:
+            self._say(
+                f"the invalidation log in {folder} cannot be used ({error.strerror}): it is in memory only, and what is stored is dropped"
+            )
+            self.log.log_id = secrets.token_bytes(16)
+            await self.store.use_log(self.log.log_id)
+            return None
+        if recovered.sentence:
+            self._say(recovered.sentence)
+        self.log.recover(recovered)
+        self.log.write_to(file)
+        self.log.on_unwritten = self._unwritten
+        self._ending.callback(file.close)
+        await self.store.use_log(self.log.log_id)
+        if meta.log_id == self.log.log_id:
+            self._take_up_positions(meta, note)
+        note_opened(note)
+
+        def closed() -> None:
+            with contextlib.suppress(OSError):  # then the note stays that of a log in use
+                file.sync()
+                note_closed(note)
+
+        self._ending.callback(closed)
+        await Reserve(self.store.reserve_positions, self._in_background).begin(self.log)
+        return GroupCommit(file.sync, lambda: self.log.head) if self.settings.log_sync == "disk" else None
+
+    def _take_up_positions(self, meta: Meta, note: Path) -> None:
+        """Go on with positions that were never used, also after a power cut (docs/architecture.md, The log)."""
+        if not nothing_lost(note) and self.log.continue_above(meta.reserved, self.clock.now()):
+            self._say("the end of the invalidation log may have been lost with the power: everything stored before counts as purged")
+
+    def _in_background(self, work: Awaitable[object]) -> None:
+        async def run() -> None:
+            await work
+
+        self.tasks.spawn(run(), "store note")
+
+    def _unwritten(self, failure: LogUnwritable) -> None:
+        """An invalidation counts that the log could not take: this run knows it, the next must not trust the store."""
+        with contextlib.suppress(OSError):
+            self.store.keep_unsure()
+        self._say(f"{failure}; what is stored now is dropped at the next start")
+
+    async def _moved(self) -> None:
+        """Edge time was moved: the offset is kept for the next start before anybody is told.
+
+        A start without it would be a step backwards, and what was stale could become fresh; so then it begins with an empty store.
+        """
+        if not await self.store.keep_offset(self.clock.offset_s):
+            with contextlib.suppress(OSError):
+                self.store.keep_unsure()
+            self._say("the clock's offset cannot be kept: the next start begins at wall-clock time and with an empty store")
+
+    def _say(self, sentence: str) -> None:
+        print(f"edgecache: {sentence}", file=sys.stderr)
+
+    def _site(self, site: SiteSettings) -> Site:
+        public = parse_public_url(site.public_url) if site.public_url else None
+        return Site(
+            name=site.name,
+            hosts=tuple(host.encode() for host in site.hosts),
+            public=None if public is None else PublicName(public.scheme, public.host),
+            aliases=frozenset(alias.encode() for alias in site.aliases),
+            origin_names=frozenset((parse_origin(site.origin).authority,)),
+        )
+
+    def keyed(self, key: Key) -> Key:
+        """The key under which the edge holds what people call by this URL: public names and key rules applied."""
+        located = Located(key.scheme, key.host, key.target)
+        placed = self.places.place(located)
+        if placed is None:
+            return key
+        scheme, host, target = placed.located
+        return Key(scheme, host, normalised_target(target, self.rules[placed.site.name].match(host, target)))
+
+    def _pool(self, loop: asyncio.AbstractEventLoop, origin: Origin) -> Pool:
         settings = self.settings
         limits = OriginLimits(
             connect_timeout_s=settings.connect_timeout_s,
@@ -168,8 +345,8 @@ class Edge:
             buffer_bytes=settings.buffer_bytes,
             connections=settings.origin_connections,
         )
-        tls = _tls(settings) if self.origin.scheme == "https" else None
-        address = OriginAddress(self.origin.host, self.origin.port, self.origin.path, tls)
+        tls = _tls(settings) if origin.scheme == "https" else None
+        address = OriginAddress(origin.host, origin.port, origin.path, tls)
         return Pool(address, loop, self.sweeper, self.tasks, self._head_limits(), limits)
 
     def _head_limits(self) -> HeadLimits:
@@ -198,27 +375,59 @@ class Edge:
             records=self.records,
             origins=self._origins,
             ready=lambda: "the edge is shutting down" if self.server.draining else None,
+            keyed=self.keyed,
+            moved=self._moved,
+            settled=self._settled,
+            cleared=self.flights.forget,
         )
         return control_app(parts)
 
     # what others ask
 
+    async def _settled(self, timeout_s: float) -> bool:
+        """Is nothing in flight, within `timeout_s`: no fetch, no refresh, no write?"""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + timeout_s
+        while True:
+            if not await self.activity.settled(give_up - loop.time()):
+                return False
+            await self.store.settled()
+            if not self.activity.busy and not self.store.unwritten:
+                return True
+
     def _origins(self) -> Sequence[Mapping[str, object]]:
-        return [{"origin": self.origin.url, "connections": self.pool.figures(), "client_connections": len(self.server.connections)}]
+        return [{"site": one.name, "origin": one.origin, "connections": self.pools[one.name].figures()} for one in self.sites]
 
     def _report(self, name: str, defect: BaseException) -> None:
         print(f"edgecache: a defect in {name}, please report it:", file=sys.stderr)
         traceback.print_exception(defect, file=sys.stderr)
 
 
-def origin_host(origin: Origin, setting: str) -> bytes | None:
+def origin_host(origin: Origin, site: SiteSettings) -> bytes | None:
     """Which Host does the origin get? None: the one that the client named, for an origin that does not know a public name of its own.
 
-    Dev servers compare Host with Origin and make links from it; a public origin routes by it and must get its own.
+    Dev servers compare Host with Origin and make links from it; a public origin routes by it and must get its own. Names that share a key
+    must not make a difference to the origin, so with a public name it always gets one and the same.
     """
-    if setting:
-        return setting.encode()
+    if site.origin_host:
+        return site.origin_host.encode()
+    if site.public_url:
+        return origin.authority
     return None if origin.scheme == "unix" or is_near(origin.host) else origin.authority
+
+
+def rule_of(rule: RuleSettings) -> Rule:
+    """A rule of the configuration as the caching layer takes it."""
+    return Rule(
+        pattern=rule.path,
+        ttl_s=rule.ttl_s,
+        force=rule.force,
+        bypass=rule.bypass,
+        ignore_query=rule.ignore_query,
+        sort_query=rule.sort_query,
+        key_headers=rule.key_headers,
+        key_cookies=rule.key_cookies,
+    )
 
 
 def _why_not_bound(error: OSError, setting: str, host: str, port: int) -> str:
@@ -264,3 +473,10 @@ def _raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _quiet() -> logging.Logger:
+    """For the control plane's server, which would log a traceback for every request that it cannot parse. Defects have their own way."""
+    logger = logging.Logger("edgecache.control.wire")  # not from the registry: nothing global is changed
+    logger.addHandler(logging.NullHandler())
+    return logger

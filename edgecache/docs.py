@@ -16,7 +16,7 @@ from typing import TypeVar, get_args
 from edgecache import config
 from edgecache.caching.decide import Fwd
 from edgecache.caching.reasons import Reason
-from edgecache.invalidation.log import Cause
+from edgecache.invalidation.entry import Cause
 from edgecache.record import Flag, Handled, Records
 from edgecache.semantics.proxy_status import ProxyError
 
@@ -24,13 +24,23 @@ Member = TypeVar("Member", bound=enum.Enum)
 
 # Where each chapter of the list of reasons begins, in the order of the list, and what its sentences answer.
 CHAPTERS = (
-    (Reason.FRESH, "The store answered", "The origin was not asked, because …"),
-    (Reason.NO_STORED_RESPONSE, "The origin was asked, for an answer that may be stored", "What is stored was not used, because …"),
+    (Reason.FRESH, "The store answered", "The client did not wait for the origin, because …"),
+    (
+        Reason.NO_STORED_RESPONSE,
+        "The origin was asked",
+        "For a response that may be stored, or whether the stored one still holds. What is stored was not used as it was, because …",
+    ),
     (Reason.METHOD, "The cache took no part", "The request was passed on as it is, or refused, because …"),
     (
         Reason.S_MAXAGE,
         "What makes an answer storable",
-        "Its lifetime is known, because … No field shows these: it says `stored`, and `detail` says why the origin was asked.",
+        "It is stored, because … No field shows these: it says `stored`, and `detail` says why the origin was asked.",
+    ),
+    (
+        Reason.VALIDATED,
+        "The answer is about what is stored",
+        "It says something about the stored response, because … After a validation these are in the terminal and in the statistics, and "
+        "`detail` says why the origin was asked.",
     ),
     (Reason.HEAD_NOT_STORED, "The answer is not stored", "It was passed on and not kept, because …"),
     (Reason.STALE_ORIGIN_UNREACHABLE, "There was no answer", "What the client got, it got because …"),
@@ -44,6 +54,7 @@ FWD = {
     "vary-miss": "something is stored under this URL, but for other values of the fields that Vary names",
     "stale": "what is stored is not fresh any more",
     "request": "what is stored is fresh, but the request's own directives do not want it",
+    "partial": "a part is stored, and not the one that was asked for",
     "miss": "nothing stored can be used; the general word, where none of the others says it better",
 }
 
@@ -72,19 +83,26 @@ so the edge's own is the last one:
 
     Cache-Status: edgecache; hit; ttl=53; detail=fresh
     Cache-Status: edgecache; fwd=uri-miss; fwd-status=200; stored; detail=no-stored-response
+    Cache-Status: edgecache; fwd=stale; fwd-status=304; ttl=60; detail=expired
 
 | parameter | meaning |
 |---|---|
 | `hit` | the store answered; never together with `fwd` |
 | `fwd` | the origin was asked; the value says why, see below |
 | `fwd-status` | the status that the origin answered with |
-| `ttl` | with `hit`: whole seconds until the stored response stops being fresh, negative when it is stale |
+| `ttl` | when the content came from the store: whole seconds until the stored response stops being fresh, negative when it is stale |
 | `stored` | the answer is being stored |
+| `collapsed` | the request waited for the answer to another one, and got it too; the origin was asked once |
+| `key` | the URL under which it is stored; only with the setting `debug`, and only for clients in `debug_allow` |
 | `detail` | the reason, a token of the [list](#reasons) below: why the answer was not stored, else why the store did or did not answer |
 
-A response that the edge makes itself has [`Proxy-Status`](#proxy-status) instead. The answer to `PURGE` has neither: it says
-`Edgecache-Position` and `Edgecache-Matched`. What was forwarded also has `Server-Timing`: the decision, and the milliseconds until
-the origin's head was there.
+`hit` with a negative `ttl` is a stale response that was used at once, as `stale-while-revalidate` and a request's `max-stale` allow.
+A stale response that stands in for an answer which failed has `fwd` and no `hit`, since the origin was asked: `detail` says
+`origin-unreachable` and [`Proxy-Status`](#proxy-status) what failed, or `stale-if-error` and `fwd-status` the error.
+
+A response that the edge makes itself has `Proxy-Status` and no `Cache-Status`. The answer to `PURGE` has neither: it says
+`Edgecache-Position` and `Edgecache-Matched`. What the origin was asked for also has `Server-Timing`: what was done (`miss`, `pass`,
+`collapsed`, `validated`), and the milliseconds until the origin's head was there.
 """
 
 _REASONS = """\
@@ -97,13 +115,15 @@ _PROXY_STATUS = """\
 ## Proxy-Status
 
 Answers that the edge makes itself carry `Proxy-Status` (RFC 9209), with the error type and, in `details`, a sentence about this very
-request. They are never stored. Browsers get a page, everyone else a line of text. (Where `Max-Forwards` ends an `OPTIONS` or `TRACE` at the
-edge, its answer is an ordinary one, and has neither field.)
+request; so do stored responses that stand in where the origin gave no answer. The edge's own answers are never stored. Browsers get a
+page, everyone else a line of text. (Where `Max-Forwards` ends an `OPTIONS` or `TRACE` at the edge, its answer is an ordinary one, and has
+neither field.)
 
     Proxy-Status: edgecache; error=connection_refused; details="nothing listens at localhost:3000"
 
 The status is what clients get when nothing stored can stand in. What is wrong with a request itself (`http_request_error`) has the status
-that names it best: 400, 405, 408, 414, 431, 501 or 505.
+that names it best: 400, 404 (no site answers to its host), 405, 408, 414, 431, 501 or 505. A purge that could not be written to the log
+gets 507.
 """
 
 _COUNTED = """\

@@ -15,6 +15,8 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+import msgspec
+
 from edgecache.app import Edge
 from edgecache.clock import Clock
 from edgecache.config import load
@@ -502,13 +504,16 @@ async def until(condition: Callable[[], bool], what: str = "") -> None:
 
 @contextlib.asynccontextmanager
 async def running_kit(settings: Mapping[str, object], origin: Origin | None = None) -> AsyncIterator[Kit]:
-    """An edge with these settings in front of a scripted origin, both stopped at the end."""
+    """An edge with these settings in front of a scripted origin, both stopped at the end. `site` and `rule` are lists of their tables."""
     origin = origin or Origin()
     if not origin.port and not origin.url:
         await origin.start()
     clock = StandingClock()
-    defaults = {"origin": origin.url or f"http://127.0.0.1:{origin.port}", "listen": "127.0.0.1:0", "control": "127.0.0.1:0", "log": "off"}
-    edge = Edge(load(None, {**defaults, **settings}), clock)
+    where = origin.url or f"http://127.0.0.1:{origin.port}"
+    defaults = {"store": "memory", "origin": where, "listen": "127.0.0.1:0", "control": "127.0.0.1:0", "log": "off"}
+    tables = {name: tuple(settings[name]) for name in ("site", "rule") if name in settings}  # type: ignore[call-overload]
+    plain = {name: value for name, value in {**defaults, **settings}.items() if name not in tables}
+    edge = Edge(msgspec.structs.replace(load(None, plain), **tables), clock)
     await edge.start()
     kit = Kit(edge, origin, clock)
     origin.connections = 0  # the look that the edge takes at its start does not count

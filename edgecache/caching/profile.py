@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+SetCookie = Literal["store", "refuse", "strip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,9 +14,18 @@ class Profile:
 
     name                       as users write it
     obeys_request_directives   Cache-Control and Pragma of requests count (RFC 9111 5.2.1 allows either; CDNs ignore them)
-    stores_set_cookie          answers that set cookies are stored like others (no RFC forbids it; several CDNs do not)
+    set_cookie                 answers that set cookies are stored like others (no RFC forbids it), not at all (as several CDNs do it), or
+                               stored without their Set-Cookie; the client whose request brought the answer gets it as it came in any case
+    targeted_fields            response fields that count in the place of Cache-Control, lower case, the first valid one wins (RFC 9213 2.2)
+    heuristic_fraction         of the time since its last modification, how much a response without a lifetime is fresh (RFC 9111 4.2.2);
+    heuristic_cap_s            and at most for how long
+    sorts_languages            the order of languages in Accept-Language tells no variants apart, only their weights
     """
 
     name: str
     obeys_request_directives: bool
-    stores_set_cookie: bool
+    set_cookie: SetCookie
+    targeted_fields: tuple[bytes, ...] = (b"cdn-cache-control",)
+    heuristic_fraction: float = 0.1
+    heuristic_cap_s: float = 86400.0
+    sorts_languages: bool = False

@@ -11,7 +11,7 @@ import click
 
 from edgecache import __version__
 from edgecache.cli.client import DEFAULT_EDGE, printable
-from edgecache.config import Settings
+from edgecache.config import Settings, store_folder
 
 DEMO_PAGE = "/fresh/max-age"  # a page of the demo that is stored; its index is not
 
@@ -20,11 +20,12 @@ def banner(settings: Settings, url: str, control_url: str, origin_answers: bool,
     """What runs, where to look, what to try. `url` is the data plane's."""
     answers = "answers" if origin_answers else "does not answer yet; until it does, clients get 502 and a page that reloads itself"
     rows = [
-        ("origin", f"{_address(settings.origin)}  ({'brought by the demo' if demo else answers})"),
+        *([("origin", f"{_address(settings.origin)}  ({'brought by the demo' if demo else answers})")] if settings.origin else []),
+        *((f"site {site.name}", f"{_address(site.origin)}  ({', '.join(site.hosts) or site.public_url})") for site in settings.site),
         ("data plane", f"{_address(url)}  (open this instead of the origin)"),
         ("control plane", f"{_address(control_url)}  (figures and API)"),
         ("profile", settings.profile),
-        ("store", f"{settings.store}, at most {size(settings.memory_bytes)}"),
+        ("store", _store(settings)),
     ]
     width = max(len(name) for name, _ in rows)
     elsewhere = "" if control_url == DEFAULT_EDGE else f"--edge {control_url} "
@@ -49,6 +50,14 @@ def own_name() -> str:
     """How this program is called from a shell: by its name when that is found, else as it was started (`make run` has it in .venv/bin)."""
     started = sys.argv[0]
     return started if os.path.basename(started) == "edgecache" and not shutil.which("edgecache") else "edgecache"
+
+
+def _store(settings: Settings) -> str:
+    """Where responses are kept, and how much of them."""
+    folder = store_folder(settings)
+    if folder is None:
+        return f"memory, at most {size(settings.memory_bytes)}"
+    return f"{printable(str(folder))}, at most {size(settings.disk_bytes)}, {size(settings.memory_bytes)} of it in memory too"
 
 
 def _address(text: str) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgecache.cli.client import print_table, printable
+
+if TYPE_CHECKING:
+    from edgecache.config import RuleSettings, SiteSettings
 
 
 @click.group(epilog="\b\nExample:\n  edgecache config check edgecache.toml")
@@ -25,8 +29,8 @@ Example:
 @config.command(epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Read FILE as `edgecache run --config FILE` would, and list the settings that differ from their defaults."""
-    from edgecache.config import SETTINGS, ConfigError, Kind, load
+    """Read FILE as `edgecache run --config FILE` would, and list the settings that differ from their defaults, the sites and the rules."""
+    from edgecache.config import SETTINGS, ConfigError, Kind, load, sites_of
 
     try:
         settings = load(file, {})
@@ -41,3 +45,23 @@ def check(file: Path) -> None:
             here = dataclasses.replace(setting, default=getattr(settings, setting.name))  # written as a default would be
             rows.append([setting.name, "(set)" if setting.kind is Kind.SECRET else here.default_text, setting.default_text])
         print_table(["setting", "value", "default"], rows)
+    if settings.site:
+        click.echo()
+        print_table(["site", "origin", "answers to"], [[site.name, site.origin, _answers_to(site)] for site in sites_of(settings)])
+    if settings.rule:
+        click.echo()
+        print_table(["rule", "site", "what holds"], [[rule.path, rule.site or "(all)", _what_holds(rule)] for rule in settings.rule])
+
+
+def _answers_to(site: SiteSettings) -> str:
+    """The hosts of a site; the one that the others are kept under first."""
+    public = [site.public_url] if site.public_url else []
+    return ", ".join([*public, *site.aliases, *site.hosts])
+
+
+def _what_holds(rule: RuleSettings) -> str:
+    """What a rule says, as it is written in a file."""
+    from edgecache.config import RULE_SETTINGS
+
+    said = [dataclasses.replace(row, default=getattr(rule, row.name)) for row in RULE_SETTINGS if getattr(rule, row.name) != row.default]
+    return ", ".join(f"{row.name} = {row.default_text}" for row in said if row.name not in ("path", "site")) or "nothing special"

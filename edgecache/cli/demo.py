@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
+import msgspec
 
 from edgecache.cli.flags import SettingsCommand, read_settings
 
@@ -19,11 +20,14 @@ def demo(config_file: Path | None, **flags: str | None) -> None:
       edgecache demo                           # then open http://127.0.0.1:8080/
       edgecache demo --listen 127.0.0.1:9000 --log json
 
-    Each page says what to watch. The settings are those of `edgecache run`, without the origin.
+    Each page says what to watch. The settings are those of `edgecache run`, without the origin; the store is in memory.
     """
     settings = read_settings(config_file, {**flags, "origin": None})
     from edgecache.cli.serve import run_edge
 
+    if not settings.store:
+        # The demo's origin is another one each time: a folder for each would only pile up.
+        settings = msgspec.structs.replace(settings, store="memory")
     run_edge(settings, demo_origin)
 
 

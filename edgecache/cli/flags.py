@@ -1,4 +1,4 @@
-"""The settings as flags: one option for each row of the table in config.py, and --help in its chapters."""
+"""The settings as flags: one option for each row of the table in edgecache.config, and --help in its chapters."""
 
 from __future__ import annotations
 

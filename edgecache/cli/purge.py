@@ -29,7 +29,8 @@ def purge(urls: tuple[str, ...], everything: bool, soft: bool, edge: EdgeClient,
     Once this returns, no request gets what was stored before: also not when the origin's answer was already on its way.
     """
     if everything == bool(urls):
-        raise click.UsageError("Name the URLs to invalidate, or say --all.")
+        both = "Name URLs or say --all, not both." if everything else "Name the URLs to invalidate, or say --all."
+        raise click.UsageError(both)
     what: dict[str, Any] = {"all": True} if everything else {"urls": list(urls)}
     answer = edge.post("/api/v1/invalidations", {**what, "soft": soft})
     if as_json:

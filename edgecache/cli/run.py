@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgecache.cli.flags import SettingsCommand, read_settings
+from edgecache.config import sites_of
 
 
 @click.command(cls=SettingsCommand, context_settings={"max_content_width": 120})
@@ -27,7 +28,7 @@ def run(origin_url: str | None, config_file: Path | None, **flags: str | None) -
             raise click.UsageError(f"ORIGIN is {origin_url} and --origin is {flags['origin']}: say it once.")
         flags["origin"] = origin_url
     settings = read_settings(config_file, flags)
-    if not settings.origin:
+    if not sites_of(settings):
         raise click.ClickException(
             "no origin is given: write `edgecache run http://localhost:3000` with your site's address, "
             "or try `edgecache demo`, which brings an origin of its own."

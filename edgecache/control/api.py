@@ -17,12 +17,14 @@ from edgecache.control import objects
 from edgecache.control.asked import json_object, query
 from edgecache.control.parts import ControlParts
 from edgecache.control.problems import Kind, Problem
-from edgecache.invalidation.log import Cause
+from edgecache.invalidation.entry import Cause
+from edgecache.invalidation.logfile import LogUnwritable
 from edgecache.invalidation.selectors import AllSelector, Selector, UrlSelector
 from edgecache.semantics.urls import parse_url
 
 # How far edge time may be moved. A hundred years ahead is enough for any TTL, and every date can still be written (RFC 9110 5.6.7).
 OFFSET_LIMIT_S = 100 * 365 * 86400.0
+SETTLED_LIMIT_S = 300.0
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:
@@ -45,6 +47,7 @@ class Api:
             web.post("/api/v1/clock", self.move_clock),
             web.post("/api/v1/invalidations", self.invalidate),
             web.post("/api/v1/reset", self.reset),
+            web.get("/api/v1/settled", self.settled),
         ]
 
     async def stats(self, request: web.Request) -> web.Response:
@@ -63,9 +66,13 @@ class Api:
                 **parts.records.stats(),
                 "store": {
                     "responses": parts.store.responses,
-                    "bytes": parts.store.bytes,
-                    "limit_bytes": parts.settings.memory_bytes,
-                    "evicted": parts.store.evicted,
+                    "memory_bytes": parts.store.memory.bytes,
+                    "memory_limit_bytes": parts.settings.memory_bytes,
+                    "evicted": parts.store.memory.evicted,
+                    "folder": parts.store.folder,
+                    "disk_bytes": parts.store.disk_bytes,
+                    "disk_limit_bytes": parts.settings.disk_bytes if parts.store.folder else 0,
+                    "disk_evicted": parts.store.disk_evicted,
                 },
                 "invalidations": {
                     "position": parts.log.head,
@@ -78,7 +85,7 @@ class Api:
     async def objects(self, request: web.Request) -> web.Response:
         """GET /api/v1/objects: stored responses, filtered, page by page."""
         parts = self.parts
-        filters = objects.Filters.of(request)
+        filters = objects.Filters.of(request, parts.keyed)
         return json_response(await objects.page(parts.store.objects(), parts.log, parts.clock, filters))
 
     async def clock(self, request: web.Request) -> web.Response:
@@ -100,15 +107,19 @@ class Api:
             raise Problem(Kind.BAD_VALUE, "Edge time cannot be more than 100 years from the wall clock.")
         if step < 0:
             # Nothing becomes fresh by going back: all that is stored now is stale since now, which the step makes a time to come.
-            self.parts.doors.invalidate([AllSelector()], soft=True, cause=Cause.CLOCK)
+            await self.parts.doors.invalidate([AllSelector()], soft=True, cause=Cause.CLOCK)
         clock.advance(step)
+        await self.parts.moved()
         return json_response(self._time())
 
     async def invalidate(self, request: web.Request) -> web.Response:
         """POST /api/v1/invalidations: {"url"}, {"urls"} or {"all": true}, with "soft"; a list is one write, all or nothing."""
         asked = await self._asked(request, {"url": str, "urls": list, "all": bool, "soft": bool})
         selectors = self._selectors(asked)
-        outcome = self.parts.doors.invalidate(selectors, soft=asked.get("soft", False), cause=Cause.API)
+        try:
+            outcome = await self.parts.doors.invalidate(selectors, soft=asked.get("soft", False), cause=Cause.API)
+        except LogUnwritable as failure:
+            raise Problem(Kind.LOG_UNWRITABLE, f"Nothing was invalidated: {failure}.") from failure
         return json_response(
             {
                 "position": outcome.position,
@@ -123,10 +134,11 @@ class Api:
         await self._asked(request, {})
         parts = self.parts
         # The entry first: what is still on its way from the origin is covered by it, also when it arrives after the store was cleared.
-        outcome = parts.doors.invalidate([AllSelector()], soft=False, cause=Cause.RESET)
+        outcome = await parts.doors.invalidate([AllSelector()], soft=False, cause=Cause.RESET)
         parts.store.clear()
-        parts.store.evicted = 0
         parts.clock.reset()
+        await parts.moved()
+        parts.cleared()
         parts.records.reset()
         return json_response({"position": outcome.position})
 
@@ -144,7 +156,7 @@ class Api:
                 _must_be_true(asked, "all")
                 return [AllSelector()]
             case "url":
-                return [_url_selector("url", asked["url"])]
+                return [self._url_selector("url", asked["url"])]
             case _:
                 urls = asked["urls"]
                 limit = self.parts.settings.api_items
@@ -153,14 +165,27 @@ class Api:
                 if len(urls) > limit:
                     said = f"Member 'urls' has {len(urls)} items; at most {limit} are taken at once (setting api_items)."
                     raise Problem(Kind.TOO_MANY_ITEMS, said)
-                return [_url_selector(f"urls[{index}]", url) for index, url in enumerate(urls)]
+                return [self._url_selector(f"urls[{index}]", url) for index, url in enumerate(urls)]
 
+    def _url_selector(self, member: str, text: str) -> UrlSelector:
+        key = parse_url(text)
+        if isinstance(key, str):
+            raise Problem(Kind.BAD_VALUE, f"Member {member!r}: {key}")
+        keyed = self.parts.keyed(key)
+        return UrlSelector(keyed.host, keyed.target)
 
-def _url_selector(member: str, text: str) -> UrlSelector:
-    key = parse_url(text)
-    if isinstance(key, str):
-        raise Problem(Kind.BAD_VALUE, f"Member {member!r}: {key}")
-    return UrlSelector(key.host, key.target)
+    async def settled(self, request: web.Request) -> web.Response:
+        """GET /api/v1/settled?timeout=5s: returns when no fetch, refresh or write is in flight; 504 when that took longer."""
+        asked = query(request, ("timeout",))
+        try:
+            timeout_s = parse_duration(asked.get("timeout", "5s"))
+        except ConfigError as error:
+            raise Problem(Kind.BAD_VALUE, f"Parameter 'timeout': {error}.") from error
+        if timeout_s > SETTLED_LIMIT_S:
+            raise Problem(Kind.BAD_VALUE, f"Parameter 'timeout': at most {SETTLED_LIMIT_S:g} s.")
+        if not await self.parts.settled(timeout_s):
+            raise Problem(Kind.NOT_SETTLED, f"Something is still in flight after {timeout_s:g} s.")
+        return json_response({"settled": True})
 
 
 def _exactly_one(asked: dict[str, Any], names: tuple[str, ...]) -> str:

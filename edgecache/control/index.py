@@ -18,6 +18,7 @@ READ = (
     ("/api/v1/stats", "every counter, and what runs"),
     ("/api/v1/objects", "stored responses; filters: url, prefix, q, state=fresh|stale; pages: limit, after"),
     ("/api/v1/clock", "edge time, and how far it is from the wall clock"),
+    ("/api/v1/settled", "returns when no fetch, refresh or write is in flight; timeout=5s"),
     ("/healthz", "200 while the process is alive"),
     ("/readyz", "200 while the edge takes requests, else 503 and why"),
 )
@@ -49,7 +50,7 @@ async function refresh() {
     show("requests", requests.toLocaleString());
     show("ratio", hit_ratio === null ? "-" : (100 * hit_ratio).toFixed(1) + " %");
     show("responses", store.responses.toLocaleString());
-    show("bytes", store.bytes.toLocaleString());
+    show("bytes", (store.folder ? store.disk_bytes : store.memory_bytes).toLocaleString());
     show("note", "");
   } catch (error) { show("note", "No figures: " + error.message) }
   setTimeout(refresh, 2000);

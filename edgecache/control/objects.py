@@ -1,16 +1,15 @@
 """`GET /api/v1/objects`: which responses are stored, and would they be used?
 
 The whole store is walked for each page, a page being the first `limit` matches after a cursor in a fixed order. So paging stays right while
-responses come and go: what is stored all the time is listed once. The walk gives way to the loop every 2 ms.
+responses come and go: what is stored all the time is listed once. The store's walk gives way to the loop every 2 ms.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import heapq
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +22,8 @@ from edgecache.clock import Clock
 from edgecache.control.asked import one_of, query, whole_number
 from edgecache.control.problems import Kind, Problem
 from edgecache.invalidation.log import InvalidationLog
-from edgecache.semantics.urls import parse_url
+from edgecache.semantics.urls import Key, parse_url
 
-WALK_BUDGET_S = 0.002
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
 STATES = ("fresh", "stale")
@@ -53,7 +51,7 @@ class Filters:
     after: Place | None
 
     @classmethod
-    def of(cls, request: web.Request) -> Filters:
+    def of(cls, request: web.Request, keyed: Callable[[Key], Key]) -> Filters:
         """The filters in the request's query. Raises Problem."""
         asked = query(request, PARAMETERS)
         exact = None
@@ -61,7 +59,8 @@ class Filters:
             key = parse_url(asked["url"])
             if isinstance(key, str):
                 raise Problem(Kind.BAD_VALUE, f"Parameter 'url': {key}")
-            exact = (key.host, key.target)
+            kept_under = keyed(key)
+            exact = (kept_under.host, kept_under.target)
         return cls(
             host_and_target=exact,
             prefix=asked.get("prefix", ""),
@@ -85,13 +84,16 @@ class Filters:
         return state is not None and self.state in ("", state)
 
 
-async def page(objects: Iterable[StoredResponse], log: InvalidationLog, clock: Clock, filters: Filters) -> dict[str, Any]:
+async def page(objects: AsyncIterable[StoredResponse], log: InvalidationLog, clock: Clock, filters: Filters) -> dict[str, Any]:
     """The page that `filters` ask for: {"objects": […], "total": matches on all pages, "next": cursor or null}."""
     total = 0
     # The first `limit` + 1 after the cursor; the one too many says that there is a next page.
     found: list[tuple[Place, StoredResponse]] = []
-    async for stored in giving_way(objects, clock):
-        if not filters.match(stored) or not filters.match_state(state(stored, log.verdict(stored.key, stored.position), clock.now())):
+    async for stored in objects:
+        if not filters.match(stored):
+            continue
+        verdict = log.verdict(stored.key, stored.position, stored.groups)
+        if not filters.match_state(state(stored, verdict, clock.now())):
             continue
         total += 1
         place = place_in_list(stored)
@@ -104,7 +106,7 @@ async def page(objects: Iterable[StoredResponse], log: InvalidationLog, clock: C
     found = found[: filters.limit]
     # All are described at one moment, after the walk: what was invalidated while it ran is not shown any more.
     now = clock.now()
-    shown = [describe(stored, log.verdict(stored.key, stored.position), now) for _, stored in found]
+    shown = [describe(stored, log.verdict(stored.key, stored.position, stored.groups), now) for _, stored in found]
     return {"objects": [one for one in shown if one is not None], "total": total, "next": cursor(found[-1][0]) if more else None}
 
 
@@ -155,7 +157,7 @@ def _place(found: tuple[Place, StoredResponse]) -> Place:
 def place_in_list(stored: StoredResponse) -> Place:
     """Where `stored` stands among all: the same as long as its key and variant are stored, also when it is replaced."""
     digest = hashlib.blake2b(repr((stored.key, stored.vary)).encode(), digest_size=12)
-    return (b"%s://%s%s" % stored.key)[:PLACE_URL_BYTES], digest.hexdigest().encode()
+    return (b"%s://%s%s" % stored.key[:3])[:PLACE_URL_BYTES], digest.hexdigest().encode()
 
 
 def cursor(place: Place) -> str:
@@ -170,13 +172,3 @@ def place_of(text: str) -> Place:
     except ValueError as error:
         raise Problem(Kind.BAD_VALUE, "Parameter 'after' must be what 'next' said on the page before.") from error
     return url, digest
-
-
-async def giving_way(objects: Iterable[StoredResponse], clock: Clock) -> AsyncIterator[StoredResponse]:
-    """`objects` one by one, letting the loop run whenever 2 ms have been spent."""
-    until = clock.monotonic() + WALK_BUDGET_S
-    for stored in objects:
-        yield stored
-        if clock.monotonic() >= until:
-            await asyncio.sleep(0)
-            until = clock.monotonic() + WALK_BUDGET_S

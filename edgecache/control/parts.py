@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecache.clock import Clock
@@ -10,7 +10,8 @@ from edgecache.config import Settings
 from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.record import Records
-from edgecache.store.memory import MemoryStore
+from edgecache.semantics.urls import Key
+from edgecache.store.tiers import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,21 @@ class ControlParts:
 
     origins  figures of each origin and its connections, for /api/v1/stats: names and numbers that JSON can hold
     ready    None when the edge takes requests; otherwise a sentence that says why not, for /readyz
+    keyed    the key under which the edge holds what people call by this URL: public names and key rules applied
+    moved    awaited after the clock was moved: the offset is kept when it returns
+    settled  waits until nothing is in flight; False when that took longer than so many seconds
+    cleared  called by reset: forget what was learnt beside the store
     """
 
     settings: Settings
     clock: Clock
     log: InvalidationLog
     doors: Doors
-    store: MemoryStore
+    store: Store
     records: Records
     origins: Callable[[], Sequence[Mapping[str, object]]]
     ready: Callable[[], str | None]
+    keyed: Callable[[Key], Key]
+    moved: Callable[[], Awaitable[None]]
+    settled: Callable[[float], Awaitable[bool]]
+    cleared: Callable[[], None]

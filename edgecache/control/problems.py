@@ -41,6 +41,8 @@ class Kind(enum.Enum):
     TOO_MANY_ITEMS = ("too-many-items", 413, "The list is too long")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The content is not of a type that is read here")
     NOT_READY = ("not-ready", 503, "The edge takes no requests")
+    NOT_SETTLED = ("not-settled", 504, "Something is still in flight")
+    LOG_UNWRITABLE = ("log-unwritable", 507, "The invalidation log cannot be written")
     DEFECT = ("defect", 500, "A defect in edgecache")
 
     def __init__(self, token: str, status: int, title: str) -> None:

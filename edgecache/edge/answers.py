@@ -26,7 +26,7 @@ code {{ background: #e8ebf0; padding: .1em .35em; border-radius: 4px; overflow-w
 </body></html>
 """
 
-_ORIGIN_HINT = """<p>The edge runs and asks <code>{origin}</code>. Start the origin there: this page tries again every two seconds.</p>
+_ORIGIN_HINT = """<p>The edge runs and asks <code>{origin}</code>. Start the origin there{again}.</p>
 <p class="hint">Another address? Run <code>edgecache run http://localhost:PORT</code> with the one that your dev server prints.</p>"""
 _RELOAD = '<meta http-equiv="refresh" content="2">'
 # The page waits only for what can come right by itself.
@@ -50,7 +50,8 @@ def own_answer(problem: Problem, request: RequestHead, origin: str, now: float) 
     wants_page = b"text/html" in (combined(request.fields, b"accept") or b"").lower()
     if wants_page:
         waits = problem.error in _WORTH_WAITING and request.method in (b"GET", b"HEAD")
-        hint = _ORIGIN_HINT.format(origin=html.escape(origin)) if problem.error in _WORTH_WAITING else ""
+        again = ": this page tries again every two seconds" if waits else ""
+        hint = _ORIGIN_HINT.format(origin=html.escape(origin), again=again) if problem.error in _WORTH_WAITING else ""
         detail = html.escape(problem.detail[:1].upper() + problem.detail[1:])
         page = _PAGE.format(status=problem.status, phrase=phrase, detail=detail, hint=hint, reload=_RELOAD if waits else "")
         body = page.encode("utf-8", "backslashreplace")

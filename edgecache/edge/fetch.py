@@ -19,7 +19,7 @@ from edgecache.http1.incoming import Incoming
 from edgecache.http1.origin import OriginConnection
 from edgecache.http1.pool import Pool
 from edgecache.http1.problem import Broken, PeerGone, Problem, failed
-from edgecache.http1.sweeper import NEVER
+from edgecache.http1.sweeper import NEVER, Sweeper
 from edgecache.http1.tasks import Tasks
 from edgecache.semantics.message import Fields, RequestHead, ResponseHead, first
 from edgecache.semantics.proxy_status import ProxyError
@@ -32,27 +32,33 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 class FetchParts:
     """What every fetch of an edge needs."""
 
-    pool: Pool
     tasks: Tasks
     clock: Clock
     loop: asyncio.AbstractEventLoop
-    buffer_bytes: int
+    sweeper: Sweeper
     object_bytes: int
+    stall_s: float
+    new_spool: Callable[[bool], Spool]  # storable or not
 
 
 class Fetch:
     """A request on its way to the origin and back.
 
     arrived        done when the origin has answered or failed: the final response's head, or the Problem
+    head           the final response's head, from the step in which it arrives
     spool          the content, from when `arrived` holds a head
+    reader         this fetch's own client's place in it
     position, start, request_time, response_time, offset_s    see StoredResponse
     on_head        called with the head, in the step in which it arrives and whether or not the client is still there: shall the content be
-                   kept? Then `completed` is called once all of it has come. Without it the fetch ends when the client leaves.
+                   kept? Then `spooling` is called once the spool is there, and `completed` once all of the content is in it. Without it
+                   the fetch ends when the client leaves.
+    ended          called once nothing more will come of it, whatever it came to
     """
 
     def __init__(
         self,
         parts: FetchParts,
+        pool: Pool,
         position: int,
         head: RequestHead,
         framing: int,
@@ -60,6 +66,7 @@ class Fetch:
         on_interim: Callable[[ResponseHead], None] | None,
     ) -> None:
         self._parts = parts
+        self._pool = pool
         self._head = head
         self._framing = framing
         self._content = content
@@ -74,12 +81,18 @@ class Fetch:
         self.response_time = self.request_time
         self.began = parts.clock.monotonic()
         self.origin_s = 0.0  # from asking for a connection until the head was there
+        self.shared = False  # others may be waiting for it
+        self.deadline = NEVER
         self.on_head: Callable[[ResponseHead], bool] | None = None
-        self.completed: Callable[[ResponseHead, tuple[bytes, ...]], None] | None = None
+        self.spooling: Callable[[], None] | None = None
+        self.completed: Callable[[ResponseHead], None] | None = None
+        self.ended: Callable[[], None] | None = None
+        self.head: ResponseHead | None = None
         self.arrived: asyncio.Future[ResponseHead | Problem] = parts.loop.create_future()
         self.connection: OriginConnection | None = None
         self.framing = 0  # of the answer's content
-        self.spool = Spool(parts.buffer_bytes, parts.object_bytes, storable=False)
+        self.spool = parts.new_spool(False)
+        self.reader = self.spool.reader()
         self.reused = False
 
     def begin(self) -> None:
@@ -87,14 +100,24 @@ class Fetch:
         self._task = self._parts.tasks.start(self._run(), f"fetch {self._head.method.decode('latin-1')}")
 
     def client_left(self) -> None:
-        """Nobody reads the answer any more; the fetch goes on while its head is waited for, or its content is to be stored.
+        """Its own client does not read any more; it goes on while its head is waited for, others read, or its content is to be stored.
 
-        One that still waits for a connection has asked nothing and changed nothing: it gives its place back.
+        One that still waits for a connection has asked nothing and changed nothing: unless others wait for it, it gives its place back.
         """
-        self.spool.reader_left()
-        asked = self.connection is not None
-        undecided = asked and self.on_head is not None and not self.arrived.done()
-        if not undecided and not self.spool.storable and not self.spool.complete and self._task is not None:
+        self.reader.leave()
+        undecided = self.on_head is not None and not self.arrived.done() and (self.connection is not None or self.shared)
+        if not undecided and self.spool.abandoned and not self.spool.complete:
+            self.cancel()
+
+    def deadline_passed(self, now: float) -> None:
+        """The sweeper: has somebody been holding up the others for too long?"""
+        if self.spool.readers > 1:  # one alone holds up nobody; the send time-out is for him
+            self.spool.cut_laggards(now, self._parts.stall_s)
+        self.deadline = now + 1.0
+
+    def cancel(self) -> None:
+        """Nobody wants the answer."""
+        if self._task is not None:
             self._task.cancel()
 
     # the life of a fetch
@@ -108,13 +131,14 @@ class Fetch:
             if head.status == 101:
                 clean = True  # the connection is the tunnel's now
                 return
-            await self._receive(head)
+            await self._receive()
             if self._upload is not None and self._content is not None and self._content.wanted:
                 await self._upload  # the answer was complete before the request: an origin that stays open takes the rest
             self._end_upload()
             assert self.connection is not None
-            self._parts.pool.release(self.connection)
+            self._pool.release(self.connection)
             clean = True
+            await self._keep(head)
         except Broken as broken:
             self._failed(self._client_problem or broken.problem)
         except asyncio.CancelledError:
@@ -125,20 +149,25 @@ class Fetch:
                 self._failed(failed(ProxyError.PROXY_INTERNAL_ERROR))  # says something only if nothing was said above: a defect
                 if self.connection is not None:
                     self.connection.abort()
+            self._parts.sweeper.forget(self)
+            if self.ended is not None:
+                self.ended()
+            # Who was told refers to this fetch as this fetch to him: without the cut each miss would leave work for the garbage collector.
+            self.on_head = self.spooling = self.completed = self.ended = self._on_interim = None
 
     async def _ask(self) -> ResponseHead:
         """The head of the final answer; on a reused connection that turned out to be dead an idempotent request is sent once more.
 
         RFC 9110 9.2.2, 9112 9.3.1: not a request with content, which is gone, and not one that the origin has begun to answer.
         """
-        connection = await self._parts.pool.acquire()
+        connection = await self._pool.acquire()
         try:
             return await self._ask_on(connection)
         except Broken as broken:
             died = connection.reused and connection.untouched and broken.problem.error is ProxyError.CONNECTION_TERMINATED
             if not died or self._framing != 0 or self._head.method not in IDEMPOTENT:
                 raise
-        return await self._ask_on(await self._parts.pool.acquire(fresh=True))
+        return await self._ask_on(await self._pool.acquire(fresh=True))
 
     async def _ask_on(self, connection: OriginConnection) -> ResponseHead:
         self.connection = connection
@@ -169,37 +198,48 @@ class Fetch:
         self.response_time = parts.clock.now()
         self.request_time = self.response_time - self.origin_s  # the delay is real time: a clock moved meanwhile is not in it
         self.framing = connection.framing
+        self.head = head
         if self._content is not None:
             self._content.wanted = connection.reads_on
         keep = self.on_head is not None and self.on_head(head) and self.framing <= parts.object_bytes
-        left = self.spool.abandoned
-        self.spool = Spool(parts.buffer_bytes, parts.object_bytes, storable=keep)
+        left = self.reader.gone
+        self.spool = parts.new_spool(keep)
+        self.reader = self.spool.reader()
         if left:
-            self.spool.reader_left()
+            self.reader.leave()
+        if self.spooling is not None:
+            self.spooling()
+        if self.shared:  # one who reads slowly may hold up others, once the content is not stored any more
+            self.deadline = parts.sweeper.monotonic() + 1.0
+            parts.sweeper.watch(self)
         if head.status == 101:
-            parts.pool.discount(connection)
+            self._pool.discount(connection)
         elif is_event_stream(head.fields):
             # Events may be hours apart, and a page holds one stream each: neither the silence nor the number is a fault.
             connection.read_timeout_s = NEVER
             connection.set_read_by(NEVER)
-            parts.pool.discount(connection)
+            self._pool.discount(connection)
 
-    async def _receive(self, head: ResponseHead) -> None:
+    async def _receive(self) -> None:
         assert self.connection is not None
         incoming = self.connection.incoming
         spool = self.spool
         if incoming is None:
             spool.finish([])
-        else:
-            while piece := await incoming.read():
-                spool.append(piece)
-                if not spool.storable:
-                    if spool.abandoned:
-                        raise asyncio.CancelledError
-                    await spool.room()
-            spool.finish(incoming.trailers)
-        if spool.storable and self.completed is not None:
-            self.completed(head, spool.body())
+            return
+        while piece := await incoming.read():
+            spool.append(piece)
+            if spool.abandoned:
+                raise asyncio.CancelledError
+            await spool.room()
+        spool.finish(incoming.trailers)
+
+    async def _keep(self, head: ResponseHead) -> None:
+        """All of the content is there. It is stored in the same step, unless a part of it is still on its way to a file."""
+        if self.spool.storable and self.completed is not None:
+            await self.spool.filed()
+            if self.spool.storable:
+                self.completed(head)
 
     def _failed(self, problem: Problem) -> None:
         if not self.arrived.done():

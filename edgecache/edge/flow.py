@@ -2,60 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from edgecache.caching.cache_status import cache_status
-from edgecache.caching.conclude import Answer, Failure, Forward, ServeStale, Store, conclude
-from edgecache.caching.decide import Hit, Miss, Pass, Refuse, decide
+from edgecache.caching.conclude import conclude
+from edgecache.caching.conclusion import Answer, Combine, Failure, Forward, Freshen, RepeatUnconditionally, ServeStale, Store
+from edgecache.caching.decide import Fwd, Hit, Miss, Pass, Refuse, StaleHit, Validate, decide
 from edgecache.caching.freshness import freshness
+from edgecache.caching.keeping import stored_response
 from edgecache.caching.key import cache_key
-from edgecache.caching.profile import Profile
 from edgecache.caching.reasons import Reason
 from edgecache.caching.request import PresentedRequest
+from edgecache.caching.rules import RuleSet
 from edgecache.caching.stored import StoredResponse
-from edgecache.caching.verdict import HardCovered, Verdict
-from edgecache.clock import Clock
-from edgecache.edge.answers import own_answer
-from edgecache.edge.deliver import deliver_fetched, deliver_stored, interim, switching
-from edgecache.edge.fetch import Fetch, FetchParts, is_event_stream
-from edgecache.edge.forward import Forwarder, wanted_upgrade, without_conditions
+from edgecache.caching.vary import vary_of
+from edgecache.caching.verdict import Clean, HardCovered, SoftCovered, Verdict
+from edgecache.edge.answers import own_answer, proxy_status, server_timing
+from edgecache.edge.collapse import Alone, Failed, Flight, FlightKey, Full, Joinable, LookAgain, StandIn, WaitedTooLong, WaiterGone
+from edgecache.edge.deliver import deliver_arriving, deliver_stored, interim, switching
+from edgecache.edge.fetch import Fetch, is_event_stream
+from edgecache.edge.forward import Forwarder, wanted_upgrade
 from edgecache.edge.hops import answer_last_hop, next_hop
 from edgecache.edge.invalidate import METHODS, PurgeDoor, answer_purge, is_preflight, preflight_refused
-from edgecache.edge.target import Located, has_been_here, locate
+from edgecache.edge.leading import Lead, LeadParts
+from edgecache.edge.names import NameMap
+from edgecache.edge.sites import Placed, Site, Sites
+from edgecache.edge.target import has_been_here, locate
 from edgecache.http1.exchange import Exchange
+from edgecache.http1.pool import Pool
 from edgecache.http1.problem import PeerGone, Problem, failed, refused
 from edgecache.invalidation.doors import Doors
-from edgecache.invalidation.log import InvalidationLog
 from edgecache.record import Flag, Handled, Records, Row
 from edgecache.semantics.cache_control import parse_cache_control
+from edgecache.semantics.groups import groups_of, invalidated_groups
 from edgecache.semantics.message import Fields, RequestHead, ResponseHead, combined, values
 from edgecache.semantics.proxy_status import ProxyError
-from edgecache.store.memory import MemoryStore
+from edgecache.semantics.urls import Key
+from edgecache.store.body import BrokenStored
 
-SAFE = frozenset(
-    (b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"QUERY", b"PROPFIND", b"REPORT", b"SEARCH")
-)  # RFC 9110 9.2.1 and the IANA registry
+SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"QUERY", b"PROPFIND", b"REPORT", b"SEARCH"))  # RFC 9110 9.2.1, IANA registry
+LOOKS = 8  # how often a request looks into the store before it asks for itself: each look follows a change that others made
+
+
+@dataclass(frozen=True, slots=True)
+class SiteParts:
+    """What the flow needs of one site's origin."""
+
+    pool: Pool
+    forwarder: Forwarder
+    origin_name: str  # as people write it, for pages
+    rules: RuleSet
 
 
 @dataclass(frozen=True, slots=True)
 class FlowParts:
     """What the flow works with; built by app.py."""
 
-    clock: Clock
-    profile: Profile
-    log: InvalidationLog
-    store: MemoryStore
+    lead: LeadParts
+    sites: Sites
+    site_parts: Mapping[str, SiteParts]
+    keyed: Callable[[Key], Key]  # the key under which a URL is held: public names and key rules applied
     doors: Doors
     purge_door: PurgeDoor
-    forwarder: Forwarder
-    fetch: FetchParts
     records: Records
-    origin_name: str  # as people write it, for pages
     default_host: bytes  # for HTTP/1.0 requests without Host
     scheme: bytes  # under which the listener is known
+    pseudonym: bytes
     tunnel_idle_timeout_s: float
+    refreshes: int
+    ranges: int
+    shows_key: Callable[[str], bool]  # may this peer see the cache key?
     report: Callable[[str, BaseException], None]
     write_line: Callable[[Row], None]
 
@@ -63,18 +81,36 @@ class FlowParts:
 class Visit:
     """One request on its way through the flow, and what its record will say."""
 
-    __slots__ = ("began", "exchange", "flags", "handled", "located", "origin_s", "reason", "request_id", "started")
+    __slots__ = (
+        "began",
+        "exchange",
+        "flags",
+        "handled",
+        "looked_again",
+        "names",
+        "origin_s",
+        "placed",
+        "reason",
+        "request_id",
+        "site",
+        "started",
+        "waited",
+    )
 
     def __init__(self, exchange: Exchange, request_id: int, started: float, began: float) -> None:
         self.exchange = exchange
         self.request_id = request_id
         self.started = started
         self.began = began
-        self.located: Located | None = None
+        self.placed: Placed | None = None
+        self.site: SiteParts | None = None
+        self.names: NameMap | None = None
         self.handled = Handled.OWN
         self.reason: Reason | None = None
         self.origin_s = 0.0
         self.flags = 0
+        self.waited = False  # for somebody else's fetch, whose answer could not be shared: not again
+        self.looked_again = False  # after a fetch that was for another variant, or was soft purged: once is enough
 
 
 class Flow:
@@ -82,6 +118,11 @@ class Flow:
 
     def __init__(self, parts: FlowParts) -> None:
         self.parts = parts
+        self.clock = parts.lead.fetch.clock
+        self.log = parts.lead.log
+        self.store = parts.lead.store
+        self.flights = parts.lead.flights
+        self.refreshing: dict[FlightKey, int] = {}  # position of each refresh in the background
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request, and record it."""
@@ -109,98 +150,299 @@ class Flow:
         exchange = visit.exchange
         head = exchange.request
         parts = self.parts
-        scheme = parts.forwarder.scheme(head, exchange.peer_ip, parts.scheme)
-        located = locate(head, scheme, parts.default_host)
-        if isinstance(located, Problem):
-            return self._own_answer(visit, located)
-        visit.located = located
-        problem = self._turned_away(head)
+        problem = self._place(visit)
+        if problem is None:
+            problem = self._turned_away(head)
         if problem is not None:
             return self._own_answer(visit, problem)
         if head.method in METHODS:
-            return self._invalidate(visit, located)
+            return await self._invalidate(visit)
         hop = next_hop(head)
         if hop is None:
             return self._last_hop(visit)
 
+        placed, site = visit.placed, visit.site
+        assert placed is not None
+        assert site is not None
         upgrade = wanted_upgrade(head)
-        framing = 0 if exchange.content is None else exchange.connection.request_framing
-        fields = parts.forwarder.fields(hop, located, exchange.peer_ip, framing, upgrade)
-        request = self._present(exchange, located, fields)
-        now = parts.clock.now()
-        match decide(request, self._candidates(request), parts.profile, now):
-            case Hit() as hit:
-                await self._deliver_hit(visit, hit, now)
-            case Miss() as miss:
-                await self._fetch(visit, request, miss, framing)
-            case Pass() as passed:
-                await self._pass(visit, request, passed, framing, upgrade)
-            case Refuse() as refusal:
-                visit.reason = refusal.reason
-                self._own_answer(visit, Problem(ProxyError.PROXY_INTERNAL_RESPONSE, refusal.reason.sentence, refusal.status))
-            case never:
-                assert_never(never)
+        fields = site.forwarder.fields(hop, placed.located, exchange.peer_ip, exchange.connection.request_framing, upgrade)
+        request = self._present(exchange, placed, fields)
+        for _ in range(LOOKS):
+            candidates = await self._candidates(request)
+            now = self.clock.now()
+            decision = decide(request, candidates, parts.lead.profile, now)
+            match decision:
+                case Hit(stored, reason):
+                    if await self._deliver_hit(visit, request, stored, Handled.HIT, reason, now):
+                        return
+                case StaleHit(stored, reason, refresh):
+                    if refresh is not None:
+                        self._refresh_later(request, refresh, site)
+                    if await self._deliver_hit(visit, request, stored, Handled.STALE, reason, now):
+                        return
+                case Validate() | Miss():
+                    if await self._fetch_or_join(visit, request, decision):
+                        return
+                case Pass():
+                    return await self._pass(visit, request, decision, upgrade)
+                case Refuse(status, reason):
+                    visit.reason = reason
+                    return self._own_answer(visit, Problem(ProxyError.PROXY_INTERNAL_RESPONSE, reason.sentence, status))
+                case _:
+                    assert_never(decision)
+        await self._pass(visit, request, Pass(Reason.NO_STORED_RESPONSE, "miss"), upgrade)
 
-    async def _deliver_hit(self, visit: Visit, hit: Hit, now: float) -> None:
-        visit.handled, visit.reason = Handled.HIT, hit.reason
-        hit.stored.hits += 1
-        age_s, ttl_s = freshness(hit.stored, self._verdict(hit.stored), now)
-        await deliver_stored(visit.exchange, hit.stored, age_s, cache_status(hit.reason, ttl_s=ttl_s))
+    async def _deliver_hit(
+        self, visit: Visit, request: PresentedRequest, stored: StoredResponse, handled: Handled, reason: Reason, now: float
+    ) -> bool:
+        """Answer from the store; False when what was stored turned out to be damaged, and nothing has been sent yet."""
+        visit.handled, visit.reason = handled, reason
+        stored.hits += 1
+        age_s, ttl_s = freshness(stored, self._verdict(stored), now)
+        ours = [self._status_line(visit, request, reason, ttl_s=ttl_s)]
+        return await self._from_store(visit, request, stored, age_s, ours)
 
-    async def _fetch(self, visit: Visit, request: PresentedRequest, miss: Miss, framing: int) -> None:
-        """Nothing stored will do: ask the origin for a response that may be stored, pass it on, and keep it if it may be kept."""
-        visit.handled, visit.reason = Handled.MISS, miss.reason
-        own_conditions = request.method == b"GET"
-        fields = without_conditions(request.fields) if own_conditions else request.fields
-        fetch = self._new_fetch(visit, request, fields, framing)
-        plan: list[Store | Forward] = []
+    async def _fetch_or_join(self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss) -> bool:
+        """Nothing stored will do: read along with a fetch that is under way, or ask the origin. False: look into the store again."""
+        key = self._flight_key(request)
+        shareable = request.method == b"GET" and not any(name in (b"range", b"if-range") for _, name, _ in request.fields)
+        if not shareable or visit.waited or self.flights.is_marked(key):
+            await self._lead(visit, request, wanted, None, key if shareable else None)
+            return True
+        flight = self.flights.find(key)
+        if flight is None:
+            await self._lead(visit, request, wanted, self.flights.begin(key, self.log.head), key)
+            return True
+        return await self._join(visit, request, wanted, flight)
 
-        def on_head(head: ResponseHead) -> bool:
-            answer = Answer(head, fetch.request_time, fetch.response_time, fetch.offset_s)
-            outcome = self._conclude(request, miss.selected, answer, fetch)
-            assert not isinstance(outcome, ServeStale)
-            plan.append(outcome)
-            return isinstance(outcome, Store)
+    async def _join(self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss, flight: Flight) -> bool:
+        """Wait for somebody else's answer, and take it if it may be ours."""
+        exchange = visit.exchange
 
-        def completed(head: ResponseHead, body: tuple[bytes, ...]) -> None:
-            if isinstance(plan[0], Store):
-                self._keep(request, plan[0], head, body, fetch)
+        def on_gone(tell: Callable[[], None]) -> None:
+            exchange.connection.on_gone = tell
 
-        fetch.on_head, fetch.completed = on_head, completed
-        answer = await self._begin(visit, fetch)
+        began = self.clock.monotonic()
+        landing = await self.flights.wait(flight, on_gone)
+        visit.origin_s = self.clock.monotonic() - began
+        match landing:
+            case Joinable(arriving, fetch):
+                return await self._read_along(visit, request, wanted, arriving, fetch)
+            case LookAgain(overtaken):
+                visit.waited = not overtaken  # a 304 that made nothing fresh for this request: the next one would not either
+                return False
+            case Alone() | WaitedTooLong():
+                visit.waited = True
+                return False
+            case StandIn(answer):
+                return await self._stand_in(visit, request, wanted, answer)
+            case Failed(problem):
+                await self._deliver_failure(visit, request, wanted, problem)
+                return True
+            case WaiterGone():
+                raise PeerGone
+            case Full():
+                self._own_answer(visit, failed(ProxyError.CONNECTION_LIMIT_REACHED, "too many requests wait for this answer (waiters)"))
+                return True
+            case _:
+                assert_never(landing)
+
+    async def _read_along(
+        self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss, arriving: StoredResponse, fetch: Fetch
+    ) -> bool:
+        """Take the answer that is arriving for somebody else, if it would be reused for this request and nothing has covered it."""
+        selected = wanted.stored if isinstance(wanted, Validate) else wanted.selected
+        if selected is not None and (arriving.position, arriving.start) < (selected.position, selected.start):
+            visit.waited = True  # what is arriving there is older than what this request found, stale as it is: new, then old
+            return False
+        verdict = self._verdict(arriving)
+        decision = decide(request, [(arriving, verdict)], self.parts.lead.profile, self.clock.now())
+        if not isinstance(decision, (Hit, StaleHit)) or not fetch.spool.joinable or fetch.head is None:
+            # Another variant flies apart from now on, and what was soft purged on its way is asked for anew for all: worth one more look.
+            worth = isinstance(verdict, SoftCovered) or (isinstance(decision, Miss) and decision.reason is Reason.VARY_MISMATCH)
+            visit.waited = visit.looked_again or not worth
+            visit.looked_again = True
+            return False
+        visit.handled, visit.reason = Handled.MISS, wanted.reason
+        reader = fetch.spool.reader()
+        connection = visit.exchange.connection
+        connection.on_gone = reader.leave
+        status = self._status_line(visit, request, wanted.reason, fwd=wanted.fwd, fwd_status=fetch.head.status, collapsed=True)
+        ours = [status, server_timing("collapsed", visit.origin_s)[0]]
+        try:
+            # The fields as they are stored: what is for one user alone, such as a cookie that is stripped, is for the one who asked.
+            head = ResponseHead(fetch.head.status, fetch.head.reason, fetch.head.minor, arriving.fields)
+            if not await deliver_arriving(visit.exchange, fetch, reader, head, ours, self._names(visit), own_conditions=True):
+                visit.flags |= Flag.BODY_BROKEN
+                visit.reason = Reason.INCOMPLETE
+        finally:
+            reader.leave()
+        return True
+
+    async def _lead(
+        self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss, flight: Flight | None, key: FlightKey | None
+    ) -> None:
+        """Ask the origin for a response that may be stored, and answer with what it comes to."""
+        visit.handled, visit.reason = Handled.MISS, wanted.reason
+        exchange = visit.exchange
+        site = visit.site
+        assert site is not None
+        lead = Lead(self.parts.lead, request, wanted, flight, key, site.pool, 0, None, self._on_interim(exchange, request.fields))
+        exchange.connection.on_gone = lead.client_left
+        answer = await lead.ask()
+        fetch = lead.fetch
+        assert fetch is not None
+        self._note_origin(visit, fetch)
+        if exchange.connection.closed:
+            lead.client_left()
+            raise PeerGone
         if isinstance(answer, Problem):
-            outcome = self._conclude(request, miss.selected, Failure(), fetch)
-            if isinstance(outcome, ServeStale):
-                return await self._deliver_stale(visit, outcome, miss)
-            visit.reason = outcome.reason if miss.selected is not None else miss.reason
+            if isinstance(lead.conclusion, ServeStale):
+                return await self._deliver_stale(visit, request, lead.conclusion.stored, lead.conclusion.reason, wanted.fwd, answer)
+            visit.reason = lead.conclusion.reason
             return self._own_answer(visit, answer)
-        if isinstance(plan[0], Store) and not fetch.spool.storable:
-            plan[0] = Forward(Reason.TOO_LARGE)
-        stored = isinstance(plan[0], Store)
-        status = cache_status(miss.reason if stored else plan[0].reason, fwd=miss.fwd, fwd_status=answer.status, stored=stored)
-        await self._pass_on(visit, fetch, answer, status, "miss", own_conditions)
+        try:
+            await self._deliver_conclusion(visit, request, wanted, lead, fetch, answer)
+        finally:
+            lead.client_left()  # nobody reads any more; what may be stored goes on
 
-    async def _pass(self, visit: Visit, request: PresentedRequest, passed: Pass, framing: int, upgrade: bytes | None) -> None:
+    async def _deliver_conclusion(
+        self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss, lead: Lead, fetch: Fetch, answer: ResponseHead
+    ) -> None:
+        conclusion = lead.conclusion
+        match conclusion:
+            case Freshen(stored=old, reason=reason):
+                refreshed = lead.refreshed
+                if refreshed is None:  # purged by a name that it got only now: the origin has just said that it holds, for this request
+                    refreshed = old
+                age_s, ttl_s = freshness(refreshed, self._verdict(refreshed), self.clock.now())
+                status = self._status_line(visit, request, wanted.reason, fwd=wanted.fwd, fwd_status=answer.status, ttl_s=ttl_s)
+                ours = [status, server_timing("validated", fetch.origin_s)[0]]
+                visit.reason = reason
+                if not await self._from_store(visit, request, refreshed, age_s, ours):
+                    self._own_answer(visit, failed(ProxyError.PROXY_INTERNAL_ERROR, "what is stored is damaged; ask again"))
+            case ServeStale(stored, reason):
+                await self._deliver_stale(visit, request, stored, reason, wanted.fwd, None, answer.status)
+            case Store() | Combine():
+                status = self._status_line(visit, request, wanted.reason, fwd=wanted.fwd, fwd_status=answer.status, stored=True)
+                await self._pass_on(visit, fetch, answer, status, "miss", own_conditions=True)
+            case Forward(reason=reason):
+                status = self._status_line(visit, request, reason, fwd=wanted.fwd, fwd_status=answer.status)
+                await self._pass_on(visit, fetch, answer, status, "miss", own_conditions=True)
+            case RepeatUnconditionally():
+                raise AssertionError("Lead.ask repeats by itself")
+            case _:
+                assert_never(conclusion)
+
+    async def _pass(self, visit: Visit, request: PresentedRequest, passed: Pass, upgrade: bytes | None) -> None:
         """The origin's affair altogether. Its answer to an unsafe method invalidates before anybody sees it."""
         visit.handled, visit.reason = Handled.PASS, passed.reason
-        fetch = self._new_fetch(visit, request, request.fields, framing)
+        exchange = visit.exchange
+        site = visit.site
+        assert site is not None
+        head = RequestHead(request.method, request.target, 1, request.fields)
+        framing = exchange.connection.request_framing
+        on_interim = self._on_interim(exchange, request.fields)
+        fetch = Fetch(self.parts.lead.fetch, site.pool, self.log.head, head, framing, exchange.content, on_interim)
         if request.method not in SAFE:
-
-            def invalidate(head: ResponseHead) -> bool:
-                """What the request changed, it changed; also when its client left before it saw the answer."""
-                named = [value for name in (b"location", b"content-location") for value in values(head.fields, name)]
-                self.parts.doors.invalidate_after_unsafe(request.key, head.status, named)
-                return False
-
-            fetch.on_head = invalidate
-        answer = await self._begin(visit, fetch)
+            assert visit.placed is not None
+            self._watch_unsafe(request, fetch, visit.placed.site)
+        exchange.connection.on_gone = fetch.client_left
+        fetch.begin()
+        answer = await fetch.arrived
+        self._note_origin(visit, fetch)
+        if exchange.connection.closed:
+            fetch.client_left()
+            raise PeerGone
         if isinstance(answer, Problem):
             return self._own_answer(visit, answer)
         if answer.status == 101:
             return self._open_tunnel(visit, fetch, answer, upgrade)
-        await self._pass_on(visit, fetch, answer, cache_status(passed.reason, fwd=passed.fwd, fwd_status=answer.status), "pass", False)
+        try:
+            status = self._status_line(visit, request, passed.reason, fwd=passed.fwd, fwd_status=answer.status, stored=fetch.spool.storable)
+            await self._pass_on(visit, fetch, answer, status, "pass", own_conditions=False)
+        finally:
+            fetch.client_left()
+
+    def _watch_unsafe(self, request: PresentedRequest, fetch: Fetch, site: Site) -> None:
+        """What the request changed, it changed; also when its client left before it saw the answer (RFC 9111 4.4, RFC 9875 3).
+
+        The answer itself may be storable (RFC 9110 9.3.3); it then carries the position of the entries that it caused.
+        """
+        plan: list[Store] = []
+
+        def held_under(named: Key) -> Key:
+            """The key of a URL that the answer names, by whichever of the site's names: the origin's own is the one it knows best."""
+            if site.is_called(named.host):
+                named = named._replace(scheme=request.key.scheme, host=request.key.host)
+            return self.parts.keyed(named)
+
+        def on_head(head: ResponseHead) -> bool:
+            # Before its own entries are appended: who purged while the origin worked on this must not get what it brings.
+            standing = self.log.verdict(request.key, fetch.position, groups_of(head.fields))
+            named = [value for name in (b"location", b"content-location") for value in values(head.fields, name)]
+            own = request.key._replace(target=request.target, extra=b"")
+            self.parts.doors.invalidate_after_unsafe(own, head.status, named, invalidated_groups(head.fields), held_under)
+            answer = Answer(head, fetch.request_time, fetch.response_time, fetch.offset_s)
+            fetch.position = max(fetch.position, self.log.head)
+            verdict = self.log.verdict(request.key, fetch.position)
+            outcome = conclude(request, None, answer, verdict, self.parts.lead.profile, self.clock.now())
+            if isinstance(outcome, Store) and isinstance(standing, Clean):
+                plan.append(outcome)
+            return bool(plan)
+
+        def completed(head: ResponseHead) -> None:
+            answer = Answer(head, fetch.request_time, fetch.response_time, fetch.offset_s)
+            stored = stored_response(plan[0], request, answer, fetch.spool.body(), fetch.position, fetch.start)
+            if stored is not None and not isinstance(self._verdict(stored), HardCovered):
+                self.store.put(stored)
+
+        fetch.on_head, fetch.completed = on_head, completed
+
+    def _refresh_later(self, request: PresentedRequest, wanted: Validate | Miss, site: SiteParts) -> None:
+        """Validate or fetch in the background what was just served stale: once per key and variant, unless a purge came in between."""
+        key = self._flight_key(request)
+        running = self.refreshing.get(key)
+        if running is not None and isinstance(self.log.verdict(request.key, running), type(self.log.verdict(request.key, self.log.head))):
+            return
+        if len(self.refreshing) >= self.parts.refreshes or self.flights.find(key) is not None:
+            return
+        self.refreshing[key] = self.log.head
+        keeps_range = isinstance(wanted, Miss) and wanted.selected is not None and wanted.selected.part is not None
+        dropped = frozenset() if keeps_range else frozenset((b"range", b"if-range"))
+        fields = [one for one in request.fields if one[1] not in dropped and one[1] != b"expect"]
+        anew = PresentedRequest(b"GET", request.key, fields, False, parse_cache_control(()), target=request.target, rule=request.rule)
+        flight = None if keeps_range else self.flights.begin(key, self.log.head)
+        self.parts.lead.fetch.tasks.start(self._refresh(anew, wanted, flight, site, key), "refresh")
+
+    async def _refresh(
+        self, request: PresentedRequest, wanted: Validate | Miss, flight: Flight | None, site: SiteParts, key: FlightKey
+    ) -> None:
+        lead = Lead(self.parts.lead, request, wanted, flight, None if flight is None else key, site.pool)
+        try:
+            await lead.ask()
+        finally:
+            lead.client_left()
+            self.refreshing.pop(key, None)
 
     # steps of the story
+
+    def _place(self, visit: Visit) -> Problem | None:
+        """Which site, which URL, and what the client calls it."""
+        exchange = visit.exchange
+        head = exchange.request
+        first = next(iter(self.parts.site_parts.values()))
+        scheme = first.forwarder.scheme(head, exchange.peer_ip, self.parts.scheme)
+        located = locate(head, scheme, self.parts.default_host)
+        if isinstance(located, Problem):
+            return located
+        placed = self.parts.sites.place(located)
+        if placed is None:
+            known = ", ".join(self.parts.sites.hosts())
+            return Problem(ProxyError.HTTP_REQUEST_ERROR, f"no site answers to {located.host.decode()!a}; there are: {known}", 404)
+        visit.placed = placed
+        visit.site = self.parts.site_parts[placed.site.name]
+        return None
 
     def _turned_away(self, head: RequestHead) -> Problem | None:
         """Requests that get no further, whatever is stored."""
@@ -208,95 +450,142 @@ class Flow:
             return refused(405, "CONNECT is not for a gateway: the edge is no forward proxy")
         if is_preflight(head):
             return preflight_refused()
-        return has_been_here(head, self.parts.forwarder.pseudonym)
+        return has_been_here(head, self.parts.pseudonym)
 
-    def _present(self, exchange: Exchange, located: Located, fields: Fields) -> PresentedRequest:
-        key = cache_key(located.scheme, located.host, located.path, self.parts.profile)
+    def _present(self, exchange: Exchange, placed: Placed, fields: Fields) -> PresentedRequest:
+        scheme, host, path = placed.located
+        rule = self.parts.site_parts[placed.site.name].rules.match(host, path)
+        key = cache_key(scheme, host, path, fields, self.parts.lead.profile, rule)
         directives = parse_cache_control(values(fields, b"cache-control"))
-        return PresentedRequest(exchange.method, key, fields, exchange.content is not None, directives)
+        return PresentedRequest(
+            exchange.method, key, fields, exchange.content is not None, directives, target=path, rule=rule, ranges_max=self.parts.ranges
+        )
 
-    def _candidates(self, request: PresentedRequest) -> Sequence[tuple[StoredResponse, Verdict]]:
+    async def _candidates(self, request: PresentedRequest) -> Sequence[tuple[StoredResponse, Verdict]]:
         """What is stored under the request's key, each with what the log says about it; covered for good is thrown away in passing."""
         if request.method not in (b"GET", b"HEAD"):
             return ()
-        judged = [(stored, self._verdict(stored)) for stored in self.parts.store.candidates(request.key)]
+        found = self.store.candidates(request.key)
+        if found is None:
+            found = await self.store.load(request.key)
+        judged = [(stored, self._verdict(stored)) for stored in found]
         for stored, verdict in judged:
             if isinstance(verdict, HardCovered):
-                self.parts.store.discard(stored)
+                self.store.discard(stored)
         return judged
 
     def _verdict(self, stored: StoredResponse) -> Verdict:
-        return self.parts.log.verdict(stored.key, stored.position)
+        return self.log.verdict(stored.key, stored.position, stored.groups)
 
-    def _conclude(
-        self, request: PresentedRequest, selected: StoredResponse | None, outcome: Answer | Failure, fetch: Fetch
-    ) -> Store | ServeStale | Forward:
-        """Judge the end of a fetch. What was selected may have been purged while the origin was asked."""
-        if selected is not None and isinstance(self._verdict(selected), HardCovered):
-            selected = None
-        verdict = self.parts.log.verdict(request.key, fetch.position)
-        return conclude(request, selected, outcome, verdict, self.parts.profile, self.parts.clock.now())
+    def _flight_key(self, request: PresentedRequest) -> FlightKey:
+        """Requests for variants that are known to differ fly apart."""
+        names = self.flights.nominated(request.key)
+        if not names:
+            return request.key, ()
+        variant = vary_of([(b"", b"vary", b", ".join(names))], request.fields, self.parts.lead.profile)
+        return request.key, variant or ()
 
-    def _new_fetch(self, visit: Visit, request: PresentedRequest, fields: Fields, framing: int) -> Fetch:
-        exchange = visit.exchange
+    def _names(self, visit: Visit) -> NameMap:
+        if visit.names is None:
+            assert visit.placed is not None
+            visit.names = NameMap(visit.placed)
+        return visit.names
+
+    def _status_line(
+        self,
+        visit: Visit,
+        request: PresentedRequest,
+        reason: Reason,
+        *,
+        fwd: Fwd | None = None,
+        fwd_status: int | None = None,
+        ttl_s: int | None = None,
+        stored: bool = False,
+        collapsed: bool = False,
+    ) -> bytes:
+        key = request.key.url if self.parts.shows_key(visit.exchange.peer_ip) else None
+        value = cache_status(reason, fwd=fwd, fwd_status=fwd_status, ttl_s=ttl_s, stored=stored, collapsed=collapsed, key=key)
+        return b"Cache-Status: " + value
+
+    def _on_interim(self, exchange: Exchange, fields: Fields) -> Callable[[ResponseHead], None]:
         expects = any(name == b"expect" for _, name, _ in fields)
 
         def on_interim(head: ResponseHead) -> None:
             if head.status != 100 or expects:  # a 100 is for who waits for it (RFC 9110 15.2.1)
                 exchange.write_interim(interim(head))
 
-        head = RequestHead(request.method, request.key.target, 1, fields)
-        return Fetch(self.parts.fetch, self.parts.log.head, head, framing, exchange.content, on_interim)
+        return on_interim
 
-    async def _begin(self, visit: Visit, fetch: Fetch) -> ResponseHead | Problem:
-        """Ask the origin and wait for the head of its answer."""
-        connection = visit.exchange.connection
-        connection.on_gone = fetch.client_left
-        fetch.begin()
-        answer = await fetch.arrived
-        visit.origin_s = self.parts.clock.monotonic() - fetch.began
+    def _note_origin(self, visit: Visit, fetch: Fetch) -> None:
+        visit.origin_s = self.clock.monotonic() - fetch.began
         if fetch.reused:
             visit.flags |= Flag.ORIGIN_REUSED
-        if connection.closed:
-            fetch.client_left()
-            raise PeerGone
-        return answer
+
+    async def _from_store(
+        self, visit: Visit, request: PresentedRequest, stored: StoredResponse, age_s: float, ours: Sequence[bytes]
+    ) -> bool:
+        try:
+            whole = await deliver_stored(visit.exchange, request, stored, age_s, ours, self._names(visit))
+        except BrokenStored as broken:
+            self.store.broken(stored, broken)
+            if not visit.exchange.started:
+                return False
+            whole = False
+        if not whole:
+            self.store.discard(stored)
+            visit.flags |= Flag.BODY_BROKEN
+            visit.reason = Reason.INCOMPLETE
+        return True
 
     async def _pass_on(self, visit: Visit, fetch: Fetch, answer: ResponseHead, status: bytes, decision: str, own_conditions: bool) -> None:
         if is_event_stream(answer.fields):
             visit.exchange.connection.close_when_client_ends()
-        try:
-            if not await deliver_fetched(visit.exchange, fetch, answer, status, decision, own_conditions):
-                visit.flags |= Flag.BODY_BROKEN
-                visit.reason = Reason.INCOMPLETE
-        finally:
-            fetch.client_left()  # nobody reads any more; what may be stored goes on
+        ours = [status, server_timing(decision, fetch.origin_s)[0]]
+        if not await deliver_arriving(visit.exchange, fetch, fetch.reader, answer, ours, self._names(visit), own_conditions):
+            visit.flags |= Flag.BODY_BROKEN
+            visit.reason = Reason.INCOMPLETE
 
-    def _keep(self, request: PresentedRequest, plan: Store, head: ResponseHead, body: tuple[bytes, ...], fetch: Fetch) -> None:
-        stored = StoredResponse(
-            key=request.key,
-            status=head.status,
-            reason=head.reason,
-            fields=plan.fields,
-            vary=plan.vary,
-            body=body,
-            request_time=fetch.request_time,
-            response_time=fetch.response_time,
-            offset_s=fetch.offset_s,
-            position=fetch.position,
-            start=fetch.start,
-            lifetime_s=plan.lifetime_s,
-            initial_age_s=plan.initial_age_s,
-        )
-        if not isinstance(self._verdict(stored), HardCovered):  # purged while its content was arriving
-            self.parts.store.put(stored)
+    def _conclude_for_waiter(self, request: PresentedRequest, wanted: Validate | Miss, outcome: Answer | Failure) -> ServeStale | None:
+        """Somebody else's question got an error or no answer: what this request selected, if it may stand in for it."""
+        selected = wanted.stored if isinstance(wanted, Validate) else wanted.selected
+        judged = None if selected is None else (selected, self._verdict(selected))
+        verdict = self.log.verdict(request.key, self.log.head)
+        conclusion = conclude(request, judged, outcome, verdict, self.parts.lead.profile, self.clock.now())
+        return conclusion if isinstance(conclusion, ServeStale) else None
 
-    async def _deliver_stale(self, visit: Visit, outcome: ServeStale, miss: Miss) -> None:
-        """Nobody answered, and what is stored may stand in: no `hit`, for the request was forwarded (RFC 9211 2.1)."""
-        visit.handled, visit.reason = Handled.STALE, outcome.reason
-        stored = outcome.stored
-        age_s, ttl_s = freshness(stored, self._verdict(stored), self.parts.clock.now())
-        await deliver_stored(visit.exchange, stored, age_s, cache_status(outcome.reason, fwd=miss.fwd, ttl_s=ttl_s))
+    async def _stand_in(self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss, answer: Answer) -> bool:
+        stale = self._conclude_for_waiter(request, wanted, answer)
+        if stale is None:
+            visit.waited = True
+            return False
+        await self._deliver_stale(visit, request, stale.stored, stale.reason, wanted.fwd, None, answer.head.status)
+        return True
+
+    async def _deliver_failure(self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss, problem: Problem) -> None:
+        stale = self._conclude_for_waiter(request, wanted, Failure())
+        if stale is not None:
+            return await self._deliver_stale(visit, request, stale.stored, stale.reason, wanted.fwd, problem)
+        visit.reason = wanted.reason
+        self._own_answer(visit, problem)
+
+    async def _deliver_stale(
+        self,
+        visit: Visit,
+        request: PresentedRequest,
+        stored: StoredResponse,
+        reason: Reason,
+        fwd: Fwd,
+        problem: Problem | None,
+        fwd_status: int | None = None,
+    ) -> None:
+        """What is stored stands in for an answer: no `hit`, for the request was forwarded (RFC 9211 2.1); Proxy-Status says what failed."""
+        visit.handled, visit.reason = Handled.STALE, reason
+        age_s, ttl_s = freshness(stored, self._verdict(stored), self.clock.now())
+        ours = [self._status_line(visit, request, reason, fwd=fwd, fwd_status=fwd_status, ttl_s=ttl_s)]
+        if problem is not None:
+            ours.append(b"Proxy-Status: " + proxy_status(problem))
+        if not await self._from_store(visit, request, stored, age_s, ours):
+            self._own_answer(visit, problem or failed(ProxyError.PROXY_INTERNAL_ERROR, "what is stored is damaged; ask again"))
 
     def _open_tunnel(self, visit: Visit, fetch: Fetch, answer: ResponseHead, upgrade: bytes | None) -> None:
         """The origin switches protocols: from now on bytes pass both ways, and nobody looks at them."""
@@ -313,13 +602,14 @@ class Flow:
         client.transport.write(switching(answer))
         client.join_tunnel(origin, self.parts.tunnel_idle_timeout_s)
 
-    def _invalidate(self, visit: Visit, located: Located) -> None:
+    async def _invalidate(self, visit: Visit) -> None:
         visit.handled = Handled.INVALIDATION
         exchange = visit.exchange
-        outcome = self.parts.purge_door.purge(exchange.request, located, exchange.peer_ip)
+        assert visit.placed is not None
+        outcome = await self.parts.purge_door.purge(exchange.request, self.parts.keyed(Key(*visit.placed.located)), exchange.peer_ip)
         if isinstance(outcome, Problem):
             return self._own_answer(visit, outcome)
-        answer_purge(exchange, outcome)
+        answer_purge(exchange, outcome, self.clock.now() - self.clock.offset_s)
 
     def _last_hop(self, visit: Visit) -> None:
         lines, body = answer_last_hop(visit.exchange.request)
@@ -334,8 +624,9 @@ class Flow:
             visit.handled = Handled.OWN
         if exchange.content is not None and not exchange.content.complete:
             exchange.keep_alive = False
-        real_now = self.parts.clock.now() - self.parts.clock.offset_s
-        lines, body = own_answer(problem, exchange.request, self.parts.origin_name, real_now)
+        real_now = self.clock.now() - self.clock.offset_s
+        origin = visit.site.origin_name if visit.site is not None else ""
+        lines, body = own_answer(problem, exchange.request, origin, real_now)
         if exchange.method == b"HEAD":
             exchange.write_head(problem.status, lines, 0)
         else:
@@ -350,24 +641,23 @@ class Flow:
             self._own_answer(visit, failed(ProxyError.PROXY_INTERNAL_ERROR))
 
     def _visit(self, exchange: Exchange) -> Visit:
-        clock = self.parts.clock
+        clock = self.clock
         return Visit(exchange, self.parts.records.next_id(), clock.now(), clock.monotonic())
 
     def _record(self, visit: Visit) -> None:
         exchange = visit.exchange
-        located = visit.located
-        host = located.host if located is not None else combined(exchange.request.fields, b"host") or b""
+        placed = visit.placed
         row = Row(
             request_id=visit.request_id,
             started=visit.started,
-            duration_us=int((self.parts.clock.monotonic() - visit.began) * 1e6),
+            duration_us=int((self.clock.monotonic() - visit.began) * 1e6),
             origin_us=int(visit.origin_s * 1e6),
             status=exchange.status,
             handled=visit.handled,
             reason=visit.reason,
             method=exchange.method,
-            host=host,
-            target=located.path if located is not None else exchange.request.target,
+            host=placed.used_host if placed is not None else combined(exchange.request.fields, b"host") or b"",
+            target=placed.located.path if placed is not None else exchange.request.target,
             bytes_in=exchange.content.total_bytes if exchange.content is not None else 0,
             bytes_out=exchange.bytes_out,
             flags=visit.flags | (Flag.KEPT_ALIVE if exchange.keep_alive else 0),

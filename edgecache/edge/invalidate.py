@@ -10,14 +10,16 @@ import hmac
 from collections.abc import Sequence
 
 from edgecache.edge.forward import Network, is_within
-from edgecache.edge.target import Located
 from edgecache.http1.exchange import Exchange
 from edgecache.http1.problem import Problem, refused
 from edgecache.invalidation.doors import Doors, Outcome
-from edgecache.invalidation.log import Cause
+from edgecache.invalidation.entry import Cause
+from edgecache.invalidation.logfile import LogUnwritable
 from edgecache.invalidation.selectors import UrlSelector
+from edgecache.semantics.dates import format_http_date
 from edgecache.semantics.message import RequestHead, combined, first
 from edgecache.semantics.proxy_status import ProxyError
+from edgecache.semantics.urls import Key
 
 METHODS = frozenset((b"PURGE", b"SOFTPURGE", b"BAN", b"PURGEKEYS", b"PURGETAGS", b"REFRESH"))
 
@@ -30,14 +32,18 @@ class PurgeDoor:
         self._allow = tuple(allow)
         self._token = token.encode()
 
-    def purge(self, request: RequestHead, located: Located, peer_ip: str) -> Outcome | Problem:
-        """Invalidate the request's own target URI, hard; or the reason why not: 403 for who may not, 501 for methods without a door."""
+    async def purge(self, request: RequestHead, key: Key, peer_ip: str) -> Outcome | Problem:
+        """Invalidate the request's own target URI, held under `key`, hard; or the reason why not: 403 for who may not, 501 for methods
+        without a door, 507 when the log cannot be written. Returns when it may be acknowledged."""
         problem = self._judge(request, peer_ip)
         if problem is not None:
             return problem
         if request.method != b"PURGE":
             return refused(501, f"{request.method.decode('ascii')} is not understood yet; PURGE invalidates the URL that it is sent to")
-        return self._doors.invalidate([UrlSelector(located.host, located.path)], soft=False, cause=Cause.METHOD)
+        try:
+            return await self._doors.invalidate([UrlSelector(key.host, key.target)], soft=False, cause=Cause.METHOD)
+        except LogUnwritable as failure:
+            return Problem(ProxyError.PROXY_INTERNAL_ERROR, f"not purged: {failure}", 507)
 
     def _judge(self, request: RequestHead, peer_ip: str) -> Problem | None:
         method = request.method.decode("ascii")
@@ -64,12 +70,13 @@ def preflight_refused() -> Problem:
     return _denied("invalidation methods are not for web pages")
 
 
-def answer_purge(exchange: Exchange, outcome: Outcome) -> int:
-    """Acknowledge a purge: 200, whether or not anything was stored. Position and number come as fields and as JSON."""
+def answer_purge(exchange: Exchange, outcome: Outcome, now: float) -> int:
+    """Acknowledge a purge: 200, whether or not anything was stored. Position and number come as fields and as JSON. `now`: real time."""
     matched = b"null" if outcome.matched is None else b"%d" % outcome.matched
     body = b'{"status": "ok", "position": %d, "matched": %s}\n' % (outcome.position, matched)
     lines = [
         b"HTTP/1.1 200 Purged\r\n",
+        b"Date: %s\r\n" % format_http_date(now),
         b"Content-Type: application/json\r\n",
         b"Cache-Control: no-store\r\n",
         b"Edgecache-Position: %d\r\n" % outcome.position,

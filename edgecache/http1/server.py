@@ -88,6 +88,9 @@ class Server:
             self.emptied = self.loop.create_future()
         for connection in list(self.idle):
             connection.close()
+        for connection in list(self.connections):
+            if connection.is_endless:  # it would not end by itself: waiting would only cost the time that others have
+                connection.close()
         if not self.connections and not self.emptied.done():
             self.emptied.set_result(None)
         return self.emptied
@@ -270,6 +273,11 @@ class ServerConnection(Connection):
         if self._lingering or self._watching_for_end:
             return False
         return self.exchange is not None or (bool(self.buffer) and self._has_to_wait)
+
+    @property
+    def is_endless(self) -> bool:
+        """Does it carry another protocol, or a stream of events?"""
+        return self.tunnel is not None or self._watching_for_end
 
     def close_when_client_ends(self) -> None:
         """Take the end of the client's side as its leaving. For event streams, which may be silent for hours and whose readers never

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from edgecache.caching.profile import Profile
 
-STANDARD = Profile(name="standard", obeys_request_directives=True, stores_set_cookie=True)
+STANDARD = Profile(name="standard", obeys_request_directives=True, set_cookie="store")

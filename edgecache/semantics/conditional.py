@@ -6,11 +6,11 @@ import re
 
 from edgecache.semantics.dates import parse_http_date
 from edgecache.semantics.fields import without
-from edgecache.semantics.message import Fields, combined, first, values
+from edgecache.semantics.message import Fields, combined, field, first, values
+from edgecache.semantics.validators import same_weakly
 
-# Conditions about the state of the origin, which only the origin can judge (the first two: RFC 9111 4.3.2), and If-Range, which goes with a
-# Range to the origin.
-ORIGIN_PRECONDITIONS = frozenset({b"if-match", b"if-unmodified-since", b"if-range"})
+# Conditions about the state of the origin, which only the origin can judge (RFC 9111 4.3.2).
+ORIGIN_PRECONDITIONS = frozenset({b"if-match", b"if-unmodified-since"})
 
 # Representation metadata, of which a 304 carries only what RFC 9110 15.4.5 lists: the receiver has the rest beside its content. To repeat
 # it risks more than it helps: some caches write what a 304 says over what they hold, Content-Length included.
@@ -50,6 +50,20 @@ def not_modified(request_fields: Fields, status: int, response_fields: Fields) -
     return last_modified is not None and _not_later(last_modified, since[0], first(response_fields, b"date"))
 
 
+def validating(fields: Fields) -> Fields:
+    """The conditions that ask an origin whether a response with these fields still holds (RFC 9111 4.3.1); empty without a validator.
+
+    Both, where it has both: which one counts is the origin's affair. They are sent back as they came, also where they are odd.
+    """
+    etag, last_modified = first(fields, b"etag"), first(fields, b"last-modified")
+    conditions = []
+    if etag:
+        conditions.append(field(b"If-None-Match", etag))
+    if last_modified:
+        conditions.append(field(b"If-Modified-Since", last_modified))
+    return conditions
+
+
 def fields_of_304(fields: Fields) -> Fields:
     """The fields of a 200 that its 304 carries (RFC 9110 15.4.5): all but representation metadata.
 
@@ -66,8 +80,7 @@ def _lists(listed: bytes, etag: bytes | None) -> bool:
     """Does the value of If-None-Match hold `etag`, or is it `*`? Tags are compared as bytes, W/ aside; so nobody's odd tags are judged."""
     if listed == b"*":
         return True
-    opaque = (etag or b"").removeprefix(b"W/")
-    return opaque != b"" and any(member.strip(b" \t").removeprefix(b"W/") == opaque for member in _MEMBER.findall(listed))
+    return any(same_weakly(member.strip(b" \t"), etag) for member in _MEMBER.findall(listed))
 
 
 def _not_later(value: bytes, since: bytes, date: bytes | None) -> bool:

@@ -20,11 +20,17 @@ _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):(?P<rest>.*)", re.DO
 
 
 class Key(NamedTuple):
-    """A cache key (RFC 9111 2): scheme, host as `normalise_authority` gives it, and the target's path and query byte for byte."""
+    """A cache key (RFC 9111 2).
+
+    scheme, host   host as `normalise_authority` gives it
+    target         path and query byte for byte, less what a rule leaves out of the key
+    extra          what a rule adds: values of fields and cookies, and a digest of what the rule says about keys; empty without one
+    """
 
     scheme: bytes
     host: bytes
     target: bytes
+    extra: bytes = b""
 
     @property
     def url(self) -> str:
@@ -134,6 +140,46 @@ def parse_url(text: str) -> Key | str:
         return f"{_shown(text)} has no usable host: {_shown(authority)} is not a name or address with an optional port up to 65535"
     target = "".join(character if character < "\x80" else _percent_encoded(character) for character in rest.partition("#")[0])
     return Key(scheme, normalised, (target if target.startswith("/") else "/" + target).encode())
+
+
+def resolve_reference(base: Key, reference: bytes) -> Key | None:
+    """The URL that `reference`, absolute or relative to `base`, leads to (RFC 3986 5.2.2, strict); None when it is no http or https URL.
+
+    Not urllib.parse.urljoin, which drops an empty query, empty parameters and empty segments: a target is byte for byte.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    assert match is not None  # each part may be absent: any bytes are a reference
+    scheme, authority, path, query = match.groups()
+    if authority is not None:
+        scheme = (scheme or base.scheme).lower()
+        host = normalise_authority(authority, scheme) if scheme in DEFAULT_PORTS else None
+        return None if host is None else Key(scheme, host, _without_dots(path) + (query or b""))
+    if scheme is not None:
+        return None  # mailto:… and the like, and http:path, which names no host
+    own_path, mark, own_query = base.target.partition(b"?")
+    if not path:
+        return Key(base.scheme, base.host, own_path + (mark + own_query if query is None else query))
+    if not path.startswith(b"/"):
+        path = (own_path[: own_path.rfind(b"/") + 1] or b"/") + path
+    return Key(base.scheme, base.host, _without_dots(path) + (query or b""))
+
+
+# RFC 3986 appendix B, without the fragment: scheme, authority, path, and the query with its question mark.
+_REFERENCE = re.compile(rb"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#.*)?", re.DOTALL)
+
+
+def _without_dots(path: bytes) -> bytes:
+    """An absolute path with its "." and ".." segments carried out (RFC 3986 5.2.4); "/" for an empty one."""
+    segments = path.split(b"/")
+    kept: list[bytes] = []
+    for segment in segments[1:]:
+        if segment == b"..":
+            del kept[-1:]
+        elif segment != b".":
+            kept.append(segment)
+    if segments[-1] in (b".", b".."):
+        kept.append(b"")
+    return b"/" + b"/".join(kept)
 
 
 def _ipv6(literal: bytes) -> bytes | None:

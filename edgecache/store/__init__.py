@@ -1,1 +1,1 @@
-"""Where responses are kept: the memory tier, and the spool that a body passes through while it arrives."""
+"""Where responses are kept: a memory tier over a disk tier (tiers.py), and the spool that content passes through while it arrives."""

@@ -39,6 +39,31 @@ def parsed(value: bytes) -> list[tuple[str, dict[str, Any]]]:
             b"edgecache; fwd=stale; fwd-status=200; detail=no-store",
             {"fwd": "stale", "fwd-status": 200, "detail": "no-store"},
         ),
+        (
+            cache_status(Reason.EXPIRED, fwd="stale", fwd_status=304, ttl_s=60, stored=True),
+            b"edgecache; fwd=stale; fwd-status=304; ttl=60; stored; detail=expired",
+            {"fwd": "stale", "fwd-status": 304, "ttl": 60, "stored": True, "detail": "expired"},
+        ),
+        (
+            cache_status(Reason.NO_STORED_RESPONSE, fwd="uri-miss", stored=True, collapsed=True),
+            b"edgecache; fwd=uri-miss; stored; collapsed; detail=no-stored-response",
+            {"fwd": "uri-miss", "stored": True, "collapsed": True, "detail": "no-stored-response"},
+        ),
+        (
+            cache_status(Reason.PART_NOT_STORED, fwd="partial", fwd_status=206),
+            b"edgecache; fwd=partial; fwd-status=206; detail=part-not-stored",
+            {"fwd": "partial", "fwd-status": 206, "detail": "part-not-stored"},
+        ),
+        (
+            cache_status(Reason.FRESH, ttl_s=0, key='http://h/a"\\?b=1'),
+            b'edgecache; hit; ttl=0; key="http://h/a\\"\\\\?b=1"; detail=fresh',
+            {"hit": True, "ttl": 0, "key": 'http://h/a"\\?b=1', "detail": "fresh"},
+        ),
+        (
+            cache_status(Reason.FRESH, key="ä\r\n"),
+            b'edgecache; hit; key="???"; detail=fresh',
+            {"hit": True, "key": "???", "detail": "fresh"},
+        ),
         (cache_status(Reason.METHOD, fwd="method"), b"edgecache; fwd=method; detail=method", {"fwd": "method", "detail": "method"}),
     ],
 )

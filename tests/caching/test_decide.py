@@ -3,80 +3,72 @@
 from __future__ import annotations
 
 import pytest
+from cachingkit import NOW, fields, request, stored
 
-from edgecache.caching.decide import Hit, Miss, Pass, Refuse, decide
-from edgecache.caching.key import cache_key
+from edgecache.caching.decide import Hit, Miss, Pass, Refuse, StaleHit, Validate, decide
 from edgecache.caching.profile import Profile
 from edgecache.caching.reasons import Reason
-from edgecache.caching.request import PresentedRequest
-from edgecache.caching.stored import StoredResponse
-from edgecache.caching.vary import Variant
+from edgecache.caching.rules import Rule
+from edgecache.caching.stored import Part, StoredResponse, Variant
 from edgecache.caching.verdict import CLEAN, HardCovered, SoftCovered, Verdict
 from edgecache.profiles.standard import STANDARD
-from edgecache.semantics.cache_control import parse_cache_control
-from edgecache.semantics.message import Fields, field, values
 
-KEY = cache_key(b"http", b"h", b"/a", STANDARD)
-ARRIVED = 1_800_000_000.0  # when what is stored arrived
-VENDOR = Profile(name="vendor", obeys_request_directives=False, stores_set_cookie=False)
+VENDOR = Profile(name="vendor", obeys_request_directives=False, set_cookie="refuse")
+MINUTE = "Cache-Control: max-age=60"
+ETAG = 'ETag: "a"'
+MODIFIED = "Last-Modified: {-600}"
 
 PURGED = HardCovered(7)
-SOFT = SoftCovered(7, ARRIVED + 1.0)
-
-
-def fields(*lines: str) -> Fields:
-    return [field(*(part.strip().encode() for part in line.split(":", 1))) for line in lines]
-
-
-def request(*lines: str, method: bytes = b"GET", has_content: bool = False) -> PresentedRequest:
-    own = fields("Host: h", "Accept: */*", *lines)
-    return PresentedRequest(method, KEY, own, has_content, parse_cache_control(values(own, b"cache-control")))
-
-
-def stored(
-    lifetime_s: float = 60.0, *, vary: Variant = (), position: int = 1, start: int = 1, initial_age_s: float = 0.0
-) -> StoredResponse:
-    return StoredResponse(
-        key=KEY,
-        status=200,
-        reason=b"OK",
-        fields=[],
-        vary=vary,
-        body=(b"hello",),
-        request_time=ARRIVED,
-        response_time=ARRIVED,
-        offset_s=0.0,
-        position=position,
-        start=start,
-        lifetime_s=lifetime_s,
-        initial_age_s=initial_age_s,
-    )
+SOFT = SoftCovered(7, NOW + 1.0)
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
 def test_fresh_is_a_hit(method: bytes) -> None:
-    own = stored(60.0)
-    assert decide(request(method=method), [(own, CLEAN)], STANDARD, ARRIVED + 59.9) == Hit(own, Reason.FRESH)
+    own = stored(MINUTE)
+    assert decide(request(method=method), [(own, CLEAN)], STANDARD, NOW + 59.9) == Hit(own, Reason.FRESH)
 
 
 def test_nothing_stored() -> None:
-    assert decide(request(), [], STANDARD, ARRIVED) == Miss(None, Reason.NO_STORED_RESPONSE, "uri-miss")
+    assert decide(request(), [], STANDARD, NOW) == Miss(None, Reason.NO_STORED_RESPONSE, "uri-miss")
 
 
 @pytest.mark.parametrize(
-    "lifetime_s, initial_age_s, after_s, verdict, reason",
+    "lines, after_s, verdict, reason",
     [
-        (60.0, 0.0, 60.0, CLEAN, Reason.EXPIRED),  # fresh means younger than, not as old as
-        (60.0, 0.0, 61.0, CLEAN, Reason.EXPIRED),
-        (60.0, 59.0, 1.0, CLEAN, Reason.EXPIRED),
-        (60.0, 0.0, 2.0, SOFT, Reason.SOFT_PURGED),
-        (60.0, 0.0, 61.0, SOFT, Reason.EXPIRED),
-        (60.0, 0.0, -1.0, CLEAN, Reason.CLOCK_MOVED_BACK),
+        ([MINUTE], 60.0, CLEAN, Reason.EXPIRED),  # fresh means younger than, not as old as
+        ([MINUTE], 61.0, CLEAN, Reason.EXPIRED),
+        ([MINUTE, "Age: 59"], 1.0, CLEAN, Reason.EXPIRED),
+        ([MINUTE, "Age: 90"], 0.0, CLEAN, Reason.EXPIRED),
+        ([MINUTE], 2.0, SOFT, Reason.SOFT_PURGED),
+        ([MINUTE], 61.0, SOFT, Reason.EXPIRED),
+        ([MINUTE], -1.0, CLEAN, Reason.CLOCK_MOVED_BACK),
+        (["Cache-Control: max-age=60, no-cache"], 0.0, CLEAN, Reason.NO_CACHE),
+        ([], 0.0, CLEAN, Reason.EXPIRED),
     ],
 )
-def test_stale_may_stand_in(lifetime_s: float, initial_age_s: float, after_s: float, verdict: Verdict, reason: Reason) -> None:
-    own = stored(lifetime_s, initial_age_s=initial_age_s)
-    assert decide(request(), [(own, verdict)], STANDARD, ARRIVED + after_s) == Miss(own, reason, "stale")
+def test_stale_is_validated_or_asked_for_anew(lines: list[str], after_s: float, verdict: Verdict, reason: Reason) -> None:
+    without, tagged = stored(*lines), stored(*lines, ETAG)
+    now = NOW + after_s
+    assert decide(request(), [(without, verdict)], STANDARD, now) == Miss(without, reason, "stale")
+    assert decide(request(), [(tagged, verdict)], STANDARD, now) == Validate(tagged, fields('If-None-Match: "a"'), reason, "stale")
+    # a HEAD is asked as it is
+    assert decide(request(method=b"HEAD"), [(tagged, verdict)], STANDARD, now) == Miss(tagged, reason, "stale")
+
+
+@pytest.mark.parametrize(
+    "validators, conditions",
+    [
+        ([ETAG], ['If-None-Match: "a"']),
+        (['ETag: W/"a"'], ['If-None-Match: W/"a"']),
+        (["ETag: odd"], ["If-None-Match: odd"]),  # as the origin sent it
+        ([MODIFIED], ["If-Modified-Since: {-600}"]),
+        ([MODIFIED, ETAG], ['If-None-Match: "a"', "If-Modified-Since: {-600}"]),
+    ],
+)
+def test_conditions_of_a_validation(validators: list[str], conditions: list[str]) -> None:
+    own = stored("Cache-Control: max-age=0", *validators)
+    asked = request('If-None-Match: "client"', "If-Modified-Since: {-5}")
+    assert decide(asked, [(own, CLEAN)], STANDARD, NOW) == Validate(own, fields(*conditions), Reason.EXPIRED, "stale")
 
 
 @pytest.mark.parametrize(
@@ -89,28 +81,185 @@ def test_stale_may_stand_in(lifetime_s: float, initial_age_s: float, after_s: fl
         ([], b"get", False, Pass(Reason.METHOD, "method")),  # methods are case-sensitive
         ([], b"GET", True, Pass(Reason.REQUEST_CONTENT, "bypass")),
         ([], b"HEAD", True, Pass(Reason.REQUEST_CONTENT, "bypass")),
-        (["Range: bytes=0-4"], b"GET", False, Pass(Reason.RANGE, "bypass")),
         (['If-Match: "a"'], b"GET", False, Pass(Reason.PRECONDITION, "bypass")),
         (["If-Unmodified-Since: x"], b"GET", False, Pass(Reason.PRECONDITION, "bypass")),
-        (['If-Range: "a"'], b"GET", False, Pass(Reason.PRECONDITION, "bypass")),
+        (["Range: bytes=0-4", 'If-Match: "a"'], b"GET", False, Pass(Reason.PRECONDITION, "bypass")),
         (["Connection: Upgrade", "Upgrade: websocket"], b"GET", False, Pass(Reason.UPGRADE, "bypass")),
         (["Connection: keep-alive, upgrade", "Connection: TE"], b"GET", False, Pass(Reason.UPGRADE, "bypass")),
         (["Cache-Control: no-store"], b"GET", False, Pass(Reason.REQUEST_NO_STORE, "bypass")),
     ],
 )
 def test_the_cache_takes_no_part(lines: list[str], method: bytes, has_content: bool, decision: Pass) -> None:
-    assert decide(request(*lines, method=method, has_content=has_content), [(stored(), CLEAN)], STANDARD, ARRIVED) == decision
+    assert decide(request(*lines, method=method, has_content=has_content), [(stored(MINUTE), CLEAN)], STANDARD, NOW) == decision
+
+
+def test_a_rule_can_bypass() -> None:
+    rule = Rule("/a", bypass=True)
+    assert decide(request(rule=rule), [(stored(MINUTE), CLEAN)], STANDARD, NOW) == Pass(Reason.RULE_BYPASS, "bypass")
+    assert decide(request(rule=rule, method=b"POST"), [], STANDARD, NOW) == Pass(Reason.METHOD, "method")
+    own = stored(MINUTE)
+    assert decide(request(rule=Rule("/a", ttl_s=5)), [(own, CLEAN)], STANDARD, NOW) == Hit(own, Reason.FRESH)
 
 
 @pytest.mark.parametrize(
-    "line", ["Connection: keep-alive", "Upgrade: websocket", "If-None-Match: *", "If-Modified-Since: x", "Cookie: a=1"]
+    "line",
+    [
+        "Connection: keep-alive",
+        "Upgrade: websocket",
+        "If-None-Match: *",
+        "If-Modified-Since: x",
+        "Cookie: a=1",
+        "Range: bytes=0-4",
+        "Range: bytes=100-",
+        "Range: items=1",
+        'If-Range: "x"',
+        "Authorization: Basic x",  # what is stored was shareable
+    ],
 )
 def test_these_are_answered_from_the_store(line: str) -> None:
-    own = stored()
-    assert decide(request(line), [(own, CLEAN)], STANDARD, ARRIVED) == Hit(own, Reason.FRESH)
+    own = stored(MINUTE)
+    assert decide(request(line), [(own, CLEAN)], STANDARD, NOW) == Hit(own, Reason.FRESH)
 
 
-AFTER_10_S = ARRIVED + 10.0  # 50 s left of 60
+# Parts
+
+
+def part(*lines: str, held: tuple[int, int, int | None] = (0, 4, 10)) -> StoredResponse:
+    return stored(*lines, status=206, part=Part(*held), length=held[1] - held[0] + 1)
+
+
+@pytest.mark.parametrize("asked, hit", [("bytes=0-4", True), ("bytes=1-2", True), ("bytes=0-5", False), ("bytes=-1", False)])
+def test_a_part_answers_what_it_holds(asked: str, hit: bool) -> None:
+    own = part(MINUTE, ETAG)
+    expected: Hit | Miss = Hit(own, Reason.FRESH) if hit else Miss(own, Reason.PART_NOT_STORED, "partial")
+    assert decide(request(f"Range: {asked}"), [(own, CLEAN)], STANDARD, NOW) == expected
+
+
+def test_a_part_is_not_the_whole() -> None:
+    own = part(MINUTE, ETAG)
+    assert decide(request(), [(own, CLEAN)], STANDARD, NOW) == Miss(own, Reason.PART_NOT_STORED, "partial")
+    assert decide(request(method=b"HEAD"), [(own, CLEAN)], STANDARD, NOW) == Miss(own, Reason.PART_NOT_STORED, "partial")
+
+
+def test_a_stale_part() -> None:
+    own = part(MINUTE, ETAG)
+    then = NOW + 61
+    assert decide(request("Range: bytes=0-1"), [(own, CLEAN)], STANDARD, then) == Validate(
+        own, fields('If-None-Match: "a"'), Reason.EXPIRED, "stale"
+    )
+    # to know that the part still holds would not help whoever wants more
+    assert decide(request("Range: bytes=5-"), [(own, CLEAN)], STANDARD, then) == Miss(own, Reason.EXPIRED, "stale")
+    assert decide(request(), [(own, CLEAN)], STANDARD, then) == Miss(own, Reason.EXPIRED, "stale")
+
+
+# Stale use
+
+WINDOW = "Cache-Control: max-age=60, stale-while-revalidate=30"
+
+
+@pytest.mark.parametrize(
+    "cache_control, after_s, verdict, stale_hit",
+    [
+        ("max-age=60, stale-while-revalidate=30", 60.0, CLEAN, True),
+        ("max-age=60, stale-while-revalidate=30", 89.9, CLEAN, True),
+        ("max-age=60, stale-while-revalidate=30", 90.0, CLEAN, False),
+        ("max-age=0, stale-while-revalidate=30", 0.0, CLEAN, True),
+        ("max-age=60, stale-while-revalidate", 60.0, CLEAN, False),  # without a number it means nothing
+        ("max-age=60, stale-while-revalidate=x", 60.0, CLEAN, False),
+        ("max-age=60, stale-while-revalidate=0", 60.0, CLEAN, False),
+        ("max-age=60, stale-if-error=30", 60.0, CLEAN, False),
+        # what forbids it
+        ("max-age=60, stale-while-revalidate=30, must-revalidate", 60.0, CLEAN, False),
+        ("max-age=60, stale-while-revalidate=30, proxy-revalidate", 60.0, CLEAN, False),
+        ("s-maxage=60, stale-while-revalidate=30", 60.0, CLEAN, False),
+        ("max-age=60, stale-while-revalidate=30, no-cache", 60.0, CLEAN, False),
+        ("max-age=60, stale-while-revalidate=30, no-cache", 0.0, CLEAN, False),
+        # from the soft purge or the expiry on, whichever was first
+        ("max-age=60, stale-while-revalidate=30", 30.0, SOFT, True),
+        ("max-age=60, stale-while-revalidate=30", 31.0, SOFT, False),
+        ("max-age=60, stale-while-revalidate=30", 89.0, SoftCovered(7, NOW + 80), True),
+        ("max-age=60, stale-while-revalidate=30", 95.0, SoftCovered(7, NOW + 80), False),
+        # what lies in the future has used up its windows
+        ("max-age=60, stale-while-revalidate=30", -1.0, CLEAN, False),
+        ("max-age=60, stale-while-revalidate=30", 5.0, SoftCovered(7, NOW + 10), False),
+    ],
+)
+def test_stale_while_revalidate(cache_control: str, after_s: float, verdict: Verdict, stale_hit: bool) -> None:
+    own = stored(f"Cache-Control: {cache_control}", ETAG)
+    decision = decide(request(), [(own, verdict)], STANDARD, NOW + after_s)
+    if stale_hit:
+        assert isinstance(decision, StaleHit)
+        assert (decision.stored, decision.reason) == (own, Reason.STALE_WHILE_REVALIDATE)
+        assert isinstance(decision.refresh, Validate)
+        assert decision.refresh.conditions == fields('If-None-Match: "a"')
+        assert decision.refresh.reason in (Reason.EXPIRED, Reason.SOFT_PURGED)
+    else:
+        assert isinstance(decision, Validate)
+
+
+def test_what_a_refresh_asks() -> None:
+    own = stored(WINDOW)
+    expected = StaleHit(own, Reason.STALE_WHILE_REVALIDATE, Miss(own, Reason.EXPIRED, "stale"))
+    assert decide(request(), [(own, CLEAN)], STANDARD, NOW + 61) == expected
+    tagged = stored(WINDOW, ETAG)
+    decision = decide(request(method=b"HEAD"), [(tagged, CLEAN)], STANDARD, NOW + 61)
+    assert isinstance(decision, StaleHit)
+    assert isinstance(decision.refresh, Validate)  # by GET also after a HEAD
+
+
+@pytest.mark.parametrize("directive", ["no-cache", "max-age=0", "max-age=100", "min-fresh=0"])
+def test_who_asks_for_freshness_gets_nothing_stale(directive: str) -> None:
+    own = stored(WINDOW)
+    asked = request(f"Cache-Control: {directive}")
+    assert decide(asked, [(own, CLEAN)], STANDARD, NOW + 61) == Miss(own, Reason.EXPIRED, "stale")
+    assert isinstance(decide(asked, [(own, CLEAN)], VENDOR, NOW + 61), StaleHit)
+
+
+@pytest.mark.parametrize(
+    "directive, cache_control, after_s, verdict, taken",
+    [
+        ("max-stale", "max-age=60", 1000.0, CLEAN, True),
+        ("max-stale=10", "max-age=60", 70.0, CLEAN, True),
+        ("max-stale=10", "max-age=60", 70.1, CLEAN, False),
+        ("max-stale=x", "max-age=60", 61.0, CLEAN, False),
+        ("max-stale, max-age=70", "max-age=60", 70.0, CLEAN, True),
+        ("max-stale, max-age=70", "max-age=60", 71.0, CLEAN, False),
+        ("max-stale, no-cache", "max-age=60", 61.0, CLEAN, False),
+        ("max-stale, min-fresh=1", "max-age=60", 61.0, CLEAN, False),
+        ("max-stale", "max-age=60, must-revalidate", 61.0, CLEAN, False),
+        ("max-stale", "s-maxage=60", 61.0, CLEAN, False),
+        ("max-stale", "no-cache, max-age=60", 61.0, CLEAN, False),
+        ("max-stale=10", "max-age=60", 11.0, SOFT, True),
+        ("max-stale=10", "max-age=60", 12.0, SOFT, False),
+        ("max-stale", "max-age=60", -1.0, CLEAN, False),
+        ("max-stale=99", "max-age=60", -1.0, CLEAN, False),
+    ],
+)
+def test_max_stale(directive: str, cache_control: str, after_s: float, verdict: Verdict, taken: bool) -> None:
+    own = stored(f"Cache-Control: {cache_control}")
+    asked = request(f"Cache-Control: {directive}")
+    decision = decide(asked, [(own, verdict)], STANDARD, NOW + after_s)
+    assert decision == StaleHit(own, Reason.REQUEST_MAX_STALE, None) if taken else isinstance(decision, Miss)
+    assert isinstance(decide(asked, [(own, verdict)], VENDOR, NOW + after_s), Miss)
+
+
+@pytest.mark.parametrize(
+    "soft_since, verdict, after_s, stale_hit",
+    [
+        (NOW + 1, CLEAN, 20.0, True),
+        (NOW + 1, CLEAN, 31.0, False),
+        (NOW + 5, SoftCovered(9, NOW + 1), 31.0, False),  # the first one counts
+        (NOW + 1, SoftCovered(9, NOW + 5), 31.0, False),
+    ],
+)
+def test_a_soft_purge_that_is_written_into_the_response(soft_since: float, verdict: Verdict, after_s: float, stale_hit: bool) -> None:
+    own = stored(WINDOW, soft_since=soft_since, soft_position=7)
+    assert isinstance(decide(request(), [(own, verdict)], STANDARD, NOW + after_s), StaleHit if stale_hit else Miss)
+
+
+# Directives of the request
+
+AFTER_10_S = NOW + 10.0  # 50 s left of 60
 
 
 @pytest.mark.parametrize(
@@ -129,41 +278,49 @@ AFTER_10_S = ARRIVED + 10.0  # 50 s left of 60
         (["Pragma: no-cache", "Cache-Control: max-age=10"], Reason.FRESH),  # Cache-Control alone counts
         (["Cache-Control: only-if-cached"], Reason.FRESH),
         (["Cache-Control: max-stale=100, foo"], Reason.FRESH),
+        (["Cache-Control: max-stale, max-age=5"], Reason.REQUEST_MAX_AGE),
     ],
 )
 def test_request_directives(lines: list[str], reason: Reason) -> None:
-    own = stored(60.0)
-    expected: Hit | Miss = Miss(own, reason, "request")
+    without, tagged = stored(MINUTE), stored(MINUTE, ETAG)
+    asked = request(*lines)
     if reason is Reason.FRESH:
-        expected = Hit(own, reason)
-    elif reason is Reason.REQUEST_NO_CACHE:
-        expected = Miss(None, reason, "request")  # an old answer would hide what the origin says now
-    assert decide(request(*lines), [(own, CLEAN)], STANDARD, AFTER_10_S) == expected
-    assert decide(request(*lines), [(own, CLEAN)], VENDOR, AFTER_10_S) == Hit(own, Reason.FRESH)
-
-
-def test_no_cache_and_stale() -> None:
-    assert decide(request("Cache-Control: no-cache"), [(stored(5.0), CLEAN)], STANDARD, AFTER_10_S) == Miss(None, Reason.EXPIRED, "stale")
+        assert decide(asked, [(without, CLEAN)], STANDARD, AFTER_10_S) == Hit(without, reason)
+    else:
+        assert decide(asked, [(without, CLEAN)], STANDARD, AFTER_10_S) == Miss(without, reason, "request")
+        validate = Validate(tagged, fields('If-None-Match: "a"'), reason, "request")
+        assert decide(asked, [(tagged, CLEAN)], STANDARD, AFTER_10_S) == validate
+    assert decide(asked, [(without, CLEAN)], VENDOR, AFTER_10_S) == Hit(without, Reason.FRESH)
 
 
 @pytest.mark.parametrize(
-    "lines, method, verdict, after_s",
+    "lines, method, cache_control, verdict, after_s",
     [
-        ([], b"GET", PURGED, 0.0),
-        ([], b"GET", SOFT, 0.0),
-        ([], b"GET", CLEAN, 61.0),
-        (["Range: bytes=0-4"], b"GET", CLEAN, 0.0),
-        ([], b"POST", CLEAN, 0.0),
+        ([], b"GET", "max-age=60", PURGED, 0.0),
+        ([], b"GET", "max-age=60", SOFT, 2.0),
+        ([], b"GET", "max-age=60", CLEAN, 61.0),
+        ([], b"GET", "max-age=60, no-cache", CLEAN, 0.0),
+        ([], b"POST", "max-age=60", CLEAN, 0.0),
     ],
 )
-def test_only_if_cached_and_nothing_to_use(lines: list[str], method: bytes, verdict: Verdict, after_s: float) -> None:
+def test_only_if_cached_and_nothing_to_use(lines: list[str], method: bytes, cache_control: str, verdict: Verdict, after_s: float) -> None:
     asked = request("Cache-Control: only-if-cached", *lines, method=method)
-    assert decide(asked, [(stored(), verdict)], STANDARD, ARRIVED + after_s) == Refuse(504, Reason.ONLY_IF_CACHED)
-    assert not isinstance(decide(asked, [(stored(), verdict)], VENDOR, ARRIVED + after_s), Refuse)
+    candidates: list[tuple[StoredResponse, Verdict]] = [(stored(f"Cache-Control: {cache_control}", ETAG), verdict)]
+    assert decide(asked, candidates, STANDARD, NOW + after_s) == Refuse(504, Reason.ONLY_IF_CACHED)
+    assert not isinstance(decide(asked, candidates, VENDOR, NOW + after_s), Refuse)
 
+
+def test_only_if_cached_and_something_stale_to_use() -> None:
+    assert isinstance(decide(request("Cache-Control: only-if-cached"), [(stored(WINDOW), CLEAN)], STANDARD, NOW + 61), StaleHit)
+    asked = request("Cache-Control: only-if-cached, max-stale")
+    assert isinstance(decide(asked, [(stored(MINUTE), CLEAN)], STANDARD, NOW + 61), StaleHit)
+
+
+# Variants
 
 ONE: Variant = ((b"foo", b"1"),)
 TWO: Variant = ((b"foo", b"2"),)
+OTHER: Variant = ((b"bar", None), (b"foo", b"1"))
 
 
 @pytest.mark.parametrize(
@@ -177,27 +334,40 @@ TWO: Variant = ((b"foo", b"2"),)
     ],
 )
 def test_none_of_the_variants(candidates: list[tuple[Variant, Verdict]], reason: Reason, fwd: str) -> None:
-    held = [(stored(vary=variant), verdict) for variant, verdict in candidates]
-    assert decide(request("Foo: 1"), held, STANDARD, ARRIVED) == Miss(None, reason, fwd)  # type: ignore[arg-type]
+    held = [(stored(MINUTE, vary=variant), verdict) for variant, verdict in candidates]
+    assert decide(request("Foo: 1"), held, STANDARD, NOW) == Miss(None, reason, fwd)  # type: ignore[arg-type]
 
 
 def test_the_variant_for_this_request() -> None:
-    one, two = stored(vary=ONE), stored(vary=TWO)
+    one, two = stored(MINUTE, vary=ONE), stored(MINUTE, vary=TWO)
     held: list[tuple[StoredResponse, Verdict]] = [(one, CLEAN), (two, CLEAN)]
-    assert decide(request("Foo: 1"), held, STANDARD, ARRIVED) == Hit(one, Reason.FRESH)
-    assert decide(request("Foo: 2"), held, STANDARD, ARRIVED) == Hit(two, Reason.FRESH)
+    assert decide(request("Foo: 1"), held, STANDARD, NOW) == Hit(one, Reason.FRESH)
+    assert decide(request("Foo: 2"), held, STANDARD, NOW) == Hit(two, Reason.FRESH)
+
+
+def test_each_variant_has_its_own_list() -> None:
+    one, other = stored(MINUTE, vary=ONE), stored(MINUTE, vary=OTHER, position=2)
+    held: list[tuple[StoredResponse, Verdict]] = [(one, CLEAN), (other, CLEAN)]
+    assert decide(request("Foo: 1"), held, STANDARD, NOW) == Hit(other, Reason.FRESH)
+    assert decide(request("Foo: 1", "Bar: 1"), held, STANDARD, NOW) == Hit(one, Reason.FRESH)
 
 
 @pytest.mark.parametrize("older, newer", [((1, 9), (2, 1)), ((2, 1), (2, 2))])
 def test_the_newest_of_those_that_match(older: tuple[int, int], newer: tuple[int, int]) -> None:
-    old, new = stored(position=older[0], start=older[1]), stored(5.0, vary=ONE, position=newer[0], start=newer[1])
+    old = stored(MINUTE, position=older[0], start=older[1])
+    new = stored("Cache-Control: max-age=5", vary=ONE, position=newer[0], start=newer[1])
     held: list[tuple[StoredResponse, Verdict]] = [(old, CLEAN), (new, CLEAN)]
     for order in (held, held[::-1]):
-        assert decide(request("Foo: 1"), order, STANDARD, ARRIVED) == Hit(new, Reason.FRESH)
+        assert decide(request("Foo: 1"), order, STANDARD, NOW) == Hit(new, Reason.FRESH)
         # also when it is stale and an older one is not: an answer once replaced never comes back
-        assert decide(request("Foo: 1"), order, STANDARD, ARRIVED + 10.0) == Miss(new, Reason.EXPIRED, "stale")
+        assert decide(request("Foo: 1"), order, STANDARD, NOW + 10.0) == Miss(new, Reason.EXPIRED, "stale")
 
 
 def test_a_purged_one_does_not_hide_an_older_one_that_is_not() -> None:
-    old, new = stored(position=1), stored(position=2)
-    assert decide(request(), [(old, CLEAN), (new, PURGED)], STANDARD, ARRIVED) == Hit(old, Reason.FRESH)
+    old, new = stored(MINUTE, position=1), stored(MINUTE, position=2)
+    assert decide(request(), [(old, CLEAN), (new, PURGED)], STANDARD, NOW) == Hit(old, Reason.FRESH)
+
+
+def test_a_purged_one_has_no_validator_either() -> None:
+    own = stored("Cache-Control: max-age=0", ETAG)
+    assert decide(request(), [(own, PURGED)], STANDARD, NOW) == Miss(None, Reason.PURGED, "uri-miss")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from cachingkit import NOW, fields, request
 
-from edgecache.caching.storing import UNDERSTOOD_STATUSES, storable_fields
+from edgecache.caching.storing import UNDERSTOOD_STATUSES, dated, is_shareable, storable_fields
+from edgecache.profiles.standard import STANDARD
 from edgecache.semantics.cache_control import parse_cache_control
-from edgecache.semantics.message import Fields, field, values
-
-
-def fields(*lines: str) -> Fields:
-    return [field(*(part.strip().encode() for part in line.split(":", 1))) for line in lines]
+from edgecache.semantics.message import values
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,31 @@ def fields(*lines: str) -> Fields:
 )
 def test_storable_fields(lines: list[str], kept: list[str]) -> None:
     own = fields(*lines)
-    assert storable_fields(own, parse_cache_control(values(own, b"cache-control"))) == fields(*kept)
+    assert storable_fields(own, parse_cache_control(values(own, b"cache-control")), STANDARD) == fields(*kept)
+
+
+@pytest.mark.parametrize("set_cookie, kept", [("store", ["A: 1", "Set-Cookie: a=1"]), ("strip", ["A: 1"]), ("refuse", ["A: 1"])])
+def test_cookies_are_kept_where_the_profile_has_it_so(set_cookie: str, kept: list[str]) -> None:
+    profile = replace(STANDARD, set_cookie=set_cookie)
+    assert storable_fields(fields("A: 1", "Set-Cookie: a=1"), parse_cache_control([]), profile) == fields(*kept)
+
+
+@pytest.mark.parametrize("offset_s", [0.0, 3600.0])
+def test_a_date_is_added_once(offset_s: float) -> None:
+    added = dated(fields("A: 1"), NOW + offset_s, offset_s)
+    assert added == fields("A: 1", "Date: {0}")
+    assert dated(added, NOW + 50, 0.0) is added
+
+
+@pytest.mark.parametrize(
+    "cache_control, shareable",
+    [("", False), ("max-age=60", False), ("public", True), ("must-revalidate", True), ("s-maxage=0", True), ("proxy-revalidate", False)],
+)
+def test_answers_to_authorization(cache_control: str, shareable: bool) -> None:
+    directives = parse_cache_control([cache_control.encode()])
+    assert is_shareable(request("Authorization: x"), directives) is shareable
+    assert is_shareable(request(), directives)
 
 
 def test_statuses_that_are_not_understood() -> None:
-    assert UNDERSTOOD_STATUSES.isdisjoint({101, 103, 206, 299, 304, 306, 418, 599})
+    assert UNDERSTOOD_STATUSES.isdisjoint({101, 103, 299, 304, 306, 418, 599})

@@ -19,7 +19,8 @@ from edgecache.control.parts import ControlParts
 from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.record import Records
-from edgecache.store.memory import MemoryStore
+from edgecache.store.body import MemoryBody
+from edgecache.store.tiers import Store, StoreLimits
 
 
 class Plane:
@@ -29,7 +30,7 @@ class Plane:
         self.settings = Settings(origin="http://localhost:3000", **settings)
         self.clock = Clock()
         self.log = InvalidationLog(1000)
-        self.store = MemoryStore(2**20, 10)
+        self.store = Store(None, StoreLimits(2**20, 0, 10, 2**20, 2**20, 2**20, 2**20), self.clock, print, lambda name, defect: None)
         self.url = ""
         self.app = control_app(
             ControlParts(
@@ -41,14 +42,25 @@ class Plane:
                 records=Records(16),
                 origins=lambda: [{"url": "http://localhost:3000", "idle": 1}],
                 ready=lambda: None,
+                keyed=lambda key: key,
+                moved=self.moved,
+                settled=self.settled,
+                cleared=lambda: None,
             )
         )
+
+    async def moved(self) -> None:
+        """Nothing is kept here."""
+
+    async def settled(self, timeout_s: float) -> bool:
+        """Nothing is ever in flight here."""
+        return True
 
     def put(self, host: bytes, target: bytes) -> None:
         now = self.clock.now()
         self.store.put(
             StoredResponse(
-                key=Key(b"http", host, target), status=200, reason=b"OK", fields=[], vary=(), body=(b"x",), request_time=now,
+                key=Key(b"http", host, target), status=200, reason=b"OK", fields=[], vary=(), body=MemoryBody((b"x",)), request_time=now,
                 response_time=now, offset_s=0.0, position=self.log.head, start=1, lifetime_s=60.0, initial_age_s=0.0,
             )
         )  # fmt: skip

@@ -30,7 +30,7 @@ async def test_purge_shows_what_was_hit(invoke: Any, plane: Any) -> None:
         "url       http://a.example/y",
         "Invalidated at log position 2: 1 stored response is gone now.",
     ]
-    (stored,) = plane.store.objects()
+    (stored,) = plane.store.memory.objects()
     assert isinstance(plane.log.verdict(stored.key, stored.position), HardCovered)
 
 
@@ -38,7 +38,7 @@ async def test_purge_soft(invoke: Any, plane: Any) -> None:
     plane.put(b"a.example", b"/x")
     result = await invoke("purge", "--soft", "http://a.example/x", edge=plane.url)
     assert "1 stored response is stale now" in result.stdout
-    (stored,) = plane.store.objects()
+    (stored,) = plane.store.memory.objects()
     assert isinstance(plane.log.verdict(stored.key, stored.position), SoftCovered)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from edgecache import __version__
 from edgecache.cli import COMMANDS, main
 from edgecache.cli.banner import banner, size, totals
-from edgecache.config import SETTINGS, Group, Settings
+from edgecache.config import SETTINGS, Group, Settings, SiteSettings
 from edgecache.record import Records
 
 EVERY_COMMAND = [[name] for name, _, _ in COMMANDS] + [["config", "check"]]
@@ -103,6 +104,25 @@ async def test_a_file_that_changes_nothing_or_one_thing(invoke: Any, tmp_path: P
     assert "ok, 1 setting differs from the defaults\n" in (await invoke("config", "check", str(file))).stdout
 
 
+async def test_sites_and_rules_are_shown(invoke: Any, tmp_path: Path) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text(
+        '[[site]]\nname = "shop"\norigin = "unix:/s"\nhosts = ["s.localhost"]\npublic_url = "https://s.example"\n'
+        '[[rule]]\npath = "/a/*"\nttl_s = "1m"\nforce = true\n[[rule]]\npath = "/b"\nsite = "shop"\n'
+    )
+    result = await invoke("config", "check", str(file))
+    assert [re.split(r" {2,}", line) for line in result.stdout.splitlines()] == [
+        [f"{file}: ok, 0 settings differ from the defaults"],
+        [""],
+        ["site", "origin", "answers to"],
+        ["shop", "unix:/s", "https://s.example, s.localhost"],
+        [""],
+        ["rule", "site", "what holds"],
+        ["/a/*", "(all)", "ttl_s = 60, force = true"],
+        ["/b", "shop", "nothing special"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -135,7 +155,7 @@ async def test_an_unusable_file(invoke: Any, tmp_path: Path, content: str | None
         (["run", "ftp://a"], 1, "not an origin"),
         (["run", "http://a/path"], 1, "goes on after the host"),
         (["run", "--listen", "8080", "http://a"], 1, "--listen"),
-        (["run", "--store", "/var/cache", "http://a"], 1, "memory"),
+        (["run", "--store", "memroy", "http://a"], 1, "memory"),
         (["run", "--log", "loud", "http://a"], 1, "--log"),
         (["run", "--control", "0.0.0.0:8081", "http://a"], 1, "control_token"),
         (["run", "--origin", "http://b", "http://a"], 2, "say it once"),
@@ -162,19 +182,28 @@ def test_the_banner_says_what_runs_and_what_to_try() -> None:
     text = click.unstyle(banner(settings, "http://127.0.0.1:8080", "http://127.0.0.1:8081", True))
     for words in (
         __version__, "http://localhost:3000  (answers)", "http://127.0.0.1:8080", "http://127.0.0.1:8081", "standard",
-        "memory, at most 256 MiB", "curl -so /dev/null -D- http://127.0.0.1:8080/", "edgecache purge http://127.0.0.1:8080/", "Ctrl-C",
+        "store          ", "/edgecache/http-localhost-3000-", "at most 4 GiB, 256 MiB of it in memory too",
+        "curl -so /dev/null -D- http://127.0.0.1:8080/", "edgecache purge http://127.0.0.1:8080/", "Ctrl-C",
     ):  # fmt: skip
         assert words in text
 
 
 def test_the_banner_when_things_are_otherwise() -> None:
-    settings = Settings(origin="http://localhost:3000", control_token="s3cret")
+    settings = Settings(origin="http://localhost:3000", control_token="s3cret", store="memory")
     text = click.unstyle(banner(settings, "http://127.0.0.1:1", "http://127.0.0.1:2", False))
     assert "does not answer yet" in text
+    assert "memory, at most 256 MiB" in text
     assert "edgecache purge --edge http://127.0.0.1:2 http://127.0.0.1:1/" in text
     assert "edgecache clock advance 1h --edge http://127.0.0.1:2" in text
     assert "EDGECACHE_TOKEN" in text
     assert "s3cret" not in text
+
+
+def test_the_banner_names_every_site() -> None:
+    site = SiteSettings(name="shop", origin="http://localhost:4000", hosts=("shop.localhost", "*.shop.localhost"))
+    text = click.unstyle(banner(Settings(site=(site,)), "http://127.0.0.1:1", "http://127.0.0.1:2", False))
+    assert re.search(r"^  site shop +http://localhost:4000  \(shop\.localhost, \*\.shop\.localhost\)$", text, re.MULTILINE)
+    assert "  origin" not in text
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.record import Records
 from edgecache.semantics.urls import parse_url
-from edgecache.store.memory import MemoryStore
+from edgecache.store.body import MemoryBody
+from edgecache.store.tiers import Store, StoreLimits
 
 NOW = 1_700_000_000.0
 
@@ -41,7 +42,11 @@ class Plane:
 
     def __post_init__(self) -> None:
         self.log = InvalidationLog(1000)
-        self.store = MemoryStore(self.settings.memory_bytes, self.settings.variants)
+        limit = self.settings.memory_bytes
+        limits = StoreLimits(limit, 0, self.settings.variants, limit, limit, limit, limit)
+        self.store = Store(None, limits, self.clock, print, lambda name, defect: None)
+        self.moved: list[float] = []
+        self.cleared = 0
         self.records = Records(16)
         self.doors = Doors(self.log, self.store, self.clock)
         self.parts = ControlParts(
@@ -53,7 +58,23 @@ class Plane:
             records=self.records,
             origins=lambda: [{"url": "http://localhost:3000", "open": 2}],
             ready=lambda: self.why_not_ready,
+            keyed=lambda key: key,
+            moved=self.keep_offset,
+            settled=self.settled,
+            cleared=self.forget,
         )
+
+    async def settled(self, timeout_s: float) -> bool:
+        """Nothing is ever in flight here, but for a timeout of one second."""
+        return timeout_s != 1.0
+
+    async def keep_offset(self) -> None:
+        """The offset is kept."""
+        self.moved.append(self.clock.offset_s)
+
+    def forget(self) -> None:
+        """Reset came by."""
+        self.cleared += 1
 
     def put(self, url: str, **differently: Any) -> StoredResponse:
         """Store a response for `url`, received now and fresh for a minute, at the log's head."""
@@ -64,7 +85,7 @@ class Plane:
             "reason": b"OK",
             "fields": [],
             "vary": (),
-            "body": (b"hello",),
+            "body": MemoryBody((b"hello",)),
             "request_time": self.clock.now(),
             "response_time": self.clock.now(),
             "offset_s": self.clock.offset_s,

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from edgecache.caching.verdict import CLEAN, HardCovered, SoftCovered
-from edgecache.invalidation.log import Cause
+from edgecache.invalidation.entry import Cause
+from edgecache.invalidation.logfile import LogUnwritable
 from edgecache.record import Handled, Row
 
 JSON = {"Content-Type": "application/json"}
@@ -239,8 +240,12 @@ async def test_stats(client: Any, plane: Any) -> None:
     stats = await (await client.get("/api/v1/stats")).json()
     assert stats["edge"]["origin"] == "http://localhost:3000"
     assert (stats["requests"], stats["hit_ratio"], stats["handled"]["hit"]) == (4, 0.75, 3)
-    assert stats["store"] == {"responses": 1, "bytes": plane.store.bytes, "limit_bytes": plane.settings.memory_bytes, "evicted": 0}
-    assert stats["invalidations"] == {"position": 0, "by_cause": {"api": 0, "method": 0, "response": 0, "clock": 0, "reset": 0}}
+    memory = plane.store.memory
+    assert stats["store"] == {
+        "responses": 1, "memory_bytes": memory.bytes, "memory_limit_bytes": plane.settings.memory_bytes, "evicted": 0,
+        "folder": None, "disk_bytes": 0, "disk_limit_bytes": 0, "disk_evicted": 0,
+    }  # fmt: skip
+    assert stats["invalidations"] == {"position": 0, "by_cause": {cause.value: 0 for cause in Cause}}
     assert stats["clock"]["offset_s"] == 0
     assert stats["origins"] == [{"url": "http://localhost:3000", "open": 2}]
 
@@ -254,8 +259,29 @@ async def test_reset_leaves_what_a_start_would(client: Any, plane: Any, content:
     assert (response.status, await response.json()) == (200, {"position": 1})
     assert plane.log.verdict(stored.key, 0) == HardCovered(1), "what is on its way is covered as well"
     assert plane.log.by_cause[Cause.RESET] == 1
-    assert (plane.store.responses, plane.store.bytes, plane.clock.offset_s) == (0, 0, 0)
+    assert (plane.store.responses, plane.store.memory.bytes, plane.clock.offset_s) == (0, 0, 0)
+    assert (plane.moved, plane.cleared) == ([0.0], 1)
     assert plane.records.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [("", 200), ("?timeout=250ms", 200), ("?timeout=1s", 504), ("?timeout=1h", 400), ("?wait=1s", 400)]
+)
+async def test_settled(client: Any, query: str, status: int) -> None:
+    assert (await client.get("/api/v1/settled" + query)).status == status
+
+
+async def test_a_purge_that_the_log_cannot_take_is_not_acknowledged(client: Any, plane: Any) -> None:
+    class Full:
+        size = 0
+
+        def write(self, entries: Any) -> None:
+            raise LogUnwritable("no space left")
+
+    plane.log.write_to(Full())
+    response = await client.post("/api/v1/invalidations", json={"all": True})
+    assert (response.status, plane.log.head) == (507, 0)
+    assert "no space left" in (await response.json(content_type="application/problem+json"))["detail"]
 
 
 async def test_reset_takes_no_members(client: Any, plane: Any) -> None:

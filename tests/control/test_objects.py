@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from edgecache.control import objects
-from edgecache.invalidation.log import Cause
+from edgecache.invalidation.entry import Cause
 from edgecache.invalidation.selectors import AllSelector, UrlSelector
 
 OBJECTS = "/api/v1/objects"
@@ -62,7 +61,7 @@ async def test_an_empty_store(client: Any) -> None:
 async def test_states(client: Any, plane: Any, advance: int, soft: bool, state: str, ttl: int) -> None:
     plane.put("http://a.example/")
     if soft:
-        plane.doors.invalidate([AllSelector()], soft=True, cause=Cause.API)
+        plane.doors.invalidate_now([AllSelector()], soft=True, cause=Cause.API)
     plane.clock.advance(advance)
     (shown,) = (await (await client.get(OBJECTS)).json())["objects"]
     assert (shown["state"], shown["ttl"]) == (state, ttl)
@@ -73,7 +72,7 @@ async def test_states(client: Any, plane: Any, advance: int, soft: bool, state: 
 async def test_what_a_hard_entry_covers_does_not_exist(client: Any, plane: Any) -> None:
     plane.put("http://a.example/gone")
     plane.put("http://a.example/here")
-    plane.doors.invalidate([UrlSelector(b"a.example", b"/gone")], soft=False, cause=Cause.API)
+    plane.doors.invalidate_now([UrlSelector(b"a.example", b"/gone")], soft=False, cause=Cause.API)
     answer = await (await client.get(OBJECTS)).json()
     assert [shown["key"] for shown in answer["objects"]] == ["http://a.example/here"]
     assert answer["total"] == 1
@@ -161,38 +160,12 @@ async def test_who_someone_is_is_not_shown(client: Any, plane: Any) -> None:
     assert "s3cret" not in await response.text()
 
 
-async def test_the_walk_gives_way_to_the_loop(plane: Any) -> None:
-    """A clock on which each look costs 1 ms: every second object must let others run."""
-
-    class SlowClock:
-        now = 0.0
-
-        def monotonic(self) -> float:
-            self.now += 0.001
-            return self.now
-
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.ensure_future(other())
-    stored = plane.put("http://a.example/")
-    walked = [found async for found in objects.giving_way([stored] * 100, SlowClock())]
-    task.cancel()
-    assert len(walked) == 100
-    assert turns >= 30
-
-
 async def test_what_is_purged_during_the_walk_is_not_listed(plane: Any) -> None:
     stored = plane.put("http://a.example/")
 
-    def walk() -> Any:
+    async def walk() -> Any:
         yield stored
-        plane.doors.invalidate([AllSelector()], soft=False, cause=Cause.API)
+        plane.doors.invalidate_now([AllSelector()], soft=False, cause=Cause.API)
 
     everything = objects.Filters(None, "", "", "", 10, None)
     assert (await objects.page(walk(), plane.log, plane.clock, everything))["objects"] == []

@@ -8,8 +8,10 @@ from edgecache.caching.stored import Key, StoredResponse
 from edgecache.caching.verdict import HardCovered, SoftCovered
 from edgecache.clock import Clock
 from edgecache.invalidation.doors import Doors, selectors_after_unsafe
-from edgecache.invalidation.log import Cause, InvalidationLog
+from edgecache.invalidation.entry import Cause
+from edgecache.invalidation.log import InvalidationLog
 from edgecache.invalidation.selectors import AllSelector, UrlSelector
+from edgecache.store.body import MemoryBody
 
 A = Key(b"http", b"h", b"/a")
 URL_A, URL_B = UrlSelector(b"h", b"/a"), UrlSelector(b"h", b"/b")
@@ -24,7 +26,7 @@ class ListStore:
     def __init__(self, *stored: StoredResponse) -> None:
         self.stored = stored
 
-    def count_url(self, host: bytes, target: bytes, predicate: Callable[[StoredResponse], bool]) -> int:
+    async def count_url(self, host: bytes, target: bytes, predicate: Callable[[StoredResponse], bool]) -> int:
         return sum(predicate(one) for one in self.stored if (one.key.host, one.key.target) == (host, target))
 
 
@@ -35,7 +37,7 @@ def stored(key: Key, position: int = 0) -> StoredResponse:
         reason=b"OK",
         fields=[],
         vary=(),
-        body=(b"content",),
+        body=MemoryBody((b"content",)),
         request_time=0.0,
         response_time=0.0,
         offset_s=0.0,
@@ -51,19 +53,19 @@ def doors(*responses: StoredResponse) -> tuple[Doors, InvalidationLog]:
     return Doors(log, ListStore(*responses), FixedClock()), log
 
 
-def test_matched_counts_variants_and_schemes_before_the_append():
+async def test_matched_counts_variants_and_schemes_before_the_append():
     door, log = doors(stored(A), stored(A), stored(A._replace(scheme=b"https")), stored(A._replace(target=b"/b")))
-    outcome = door.invalidate([URL_A], soft=False, cause=Cause.API)
+    outcome = await door.invalidate([URL_A], soft=False, cause=Cause.API)
     assert (outcome.position, outcome.selectors, outcome.matched) == (1, (URL_A,), 3)
     assert log.verdict(A, 0) == HardCovered(1)
 
 
-def test_what_is_hard_covered_does_not_exist_and_is_not_matched_again():
+async def test_what_is_hard_covered_does_not_exist_and_is_not_matched_again():
     door, _ = doors(stored(A))
-    assert door.invalidate([URL_A], soft=True, cause=Cause.API).matched == 1
-    assert door.invalidate([URL_A], soft=True, cause=Cause.API).matched == 1
-    assert door.invalidate([URL_A], soft=False, cause=Cause.API).matched == 1
-    assert door.invalidate([URL_A], soft=False, cause=Cause.API).matched == 0
+    assert (await door.invalidate([URL_A], soft=True, cause=Cause.API)).matched == 1
+    assert (await door.invalidate([URL_A], soft=True, cause=Cause.API)).matched == 1
+    assert (await door.invalidate([URL_A], soft=False, cause=Cause.API)).matched == 1
+    assert (await door.invalidate([URL_A], soft=False, cause=Cause.API)).matched == 0
 
 
 @pytest.mark.parametrize(
@@ -77,9 +79,9 @@ def test_what_is_hard_covered_does_not_exist_and_is_not_matched_again():
         ([URL_A, AllSelector()], 2, None),
     ],
 )
-def test_lists_are_one_write(selectors, position, matched):
+async def test_lists_are_one_write(selectors, position, matched):
     door, log = doors(stored(A))
-    outcome = door.invalidate(selectors, soft=False, cause=Cause.METHOD)
+    outcome = await door.invalidate(selectors, soft=False, cause=Cause.METHOD)
     assert (outcome.position, outcome.matched) == (position, matched)
     assert outcome.selectors == tuple(dict.fromkeys(selectors))
     assert log.by_cause[Cause.METHOD] == position
@@ -87,7 +89,7 @@ def test_lists_are_one_write(selectors, position, matched):
 
 def test_soft_entries_carry_edge_time():
     door, log = doors()
-    door.invalidate([AllSelector()], soft=True, cause=Cause.CLOCK)
+    door.invalidate_now([AllSelector()], soft=True, cause=Cause.CLOCK)
     assert log.verdict(A, 0) == SoftCovered(1, 1000.0)
 
 
@@ -96,7 +98,7 @@ def test_a_successful_unsafe_request_invalidates_its_target(status):
     door, log = doors(stored(A))
     outcome = door.invalidate_after_unsafe(A, status, [])
     assert outcome is not None
-    assert (outcome.position, outcome.selectors, outcome.matched) == (1, (URL_A,), 1)
+    assert (outcome.position, outcome.selectors, outcome.matched) == (1, (URL_A,), None)
     assert log.by_cause[Cause.RESPONSE] == 1
 
 

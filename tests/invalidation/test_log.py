@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from edgecache.caching.stored import Key
 from edgecache.caching.verdict import CLEAN, Clean, HardCovered, SoftCovered, Verdict
-from edgecache.invalidation.log import SOFT_PER_SELECTOR, Cause, Entry, InvalidationLog
+from edgecache.invalidation.entry import Cause, Entry
+from edgecache.invalidation.log import SOFT_PER_SELECTOR, InvalidationLog
 from edgecache.invalidation.selectors import AllSelector, Selector, UrlSelector
 
 A, B, C = (Key(b"http", b"h", b"/" + name) for name in (b"a", b"b", b"c"))

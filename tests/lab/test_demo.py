@@ -8,6 +8,7 @@ import io
 import re
 import shlex
 import shutil
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
@@ -20,7 +21,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from edgecache.clock import Clock
 from edgecache.lab.demo import DemoOrigin, demo_app, start_demo
-from edgecache.lab.pages.answers import COMMENT_CHARACTERS, FORM_BYTES
+from edgecache.lab.pages.answers import COMMENT_CHARACTERS, FORM_BYTES, LINES, SAMPLE_RATE, SCALE_S
 from edgecache.lab.pages.motion import CUT_AFTER, EVENTS, MIB, STREAM_LINES
 from edgecache.lab.pages.page import COUNTED_URLS, KEPT_COMMENTS, Ask, Page
 from edgecache.lab.pages.table import PAGES
@@ -31,6 +32,9 @@ PASSWORD = {"Authorization": "Basic ZGVtbzpkZW1v"}
 # Fields by which caches are told something: what a row does not list is not sent.
 TELLING = (
     "Cache-Control",
+    "CDN-Cache-Control",
+    "Cache-Groups",
+    "Cache-Group-Invalidation",
     "Expires",
     "Pragma",
     "Age",
@@ -129,6 +133,9 @@ async def test_a_page_sends_exactly_what_its_row_says(client: TestClient[Any, An
     "path, name, value",
     [
         ("/fresh/expires", "Expires", formatdate(NOON + 60, usegmt=True)),
+        ("/fresh/heuristic", "Last-Modified", formatdate(NOON - 36_000, usegmt=True)),
+        ("/validate/etag", "ETag", '"1-1800014400250"'),
+        ("/validate/modified", "Last-Modified", formatdate(NOON, usegmt=True)),
         ("/cookie", "Set-Cookie", "visitor=1; Path=/cookie; SameSite=Lax"),
         ("/redirect/kept", "Location", "/query?redirect=1"),
         ("/redirect/asked", "Location", "/query?redirect=1"),
@@ -233,6 +240,80 @@ async def test_queries_are_counted_apart_and_not_without_end(client: TestClient[
     for other in range(COUNTED_URLS):
         await number(str(other))
     assert await number("a") == "1"
+
+
+# ---- Validation and errors ----
+
+
+@pytest.mark.parametrize(
+    "path, condition, status",
+    [
+        ("/validate/etag", ("If-None-Match", '"1-1800014400250"'), 304),
+        ("/validate/etag", ("If-None-Match", '"x", W/"1-1800014400250"'), 304),
+        ("/validate/etag", ("If-None-Match", "*"), 304),
+        ("/validate/etag", ("If-None-Match", '"2-1800014400250"'), 200),
+        ("/validate/etag", ("If-None-Match", "1-1800014400250"), 200),
+        ("/validate/etag", ("If-Modified-Since", formatdate(NOON, usegmt=True)), 200),
+        ("/validate/modified", ("If-Modified-Since", formatdate(NOON, usegmt=True)), 304),
+        ("/validate/modified", ("If-Modified-Since", formatdate(NOON + 60, usegmt=True)), 304),
+        ("/validate/modified", ("If-Modified-Since", formatdate(NOON - 1, usegmt=True)), 200),
+        ("/validate/modified", ("If-Modified-Since", "soon"), 200),
+        ("/validate/modified", ("If-None-Match", '"1-1800014400250"'), 200),
+        ("/fresh/no-cache", ("If-None-Match", '"1-1800014400250"'), 304),
+    ],
+)
+async def test_who_has_the_page_gets_304(client: TestClient[Any, Any], path: str, condition: tuple[str, str], status: int) -> None:
+    async with client.get(path) as response:
+        first = await response.text()
+    async with client.get(path, headers=[condition]) as response:
+        assert response.status == status
+        assert response.headers["Demo-Answer"].startswith("2 at ")
+        assert await response.text() == (first if status == 200 else "")
+
+
+async def test_a_change_makes_a_new_version() -> None:
+    clock = NoonClock()
+    async with serving(clock) as client:
+        async with client.get("/validate/etag") as response:
+            tag = response.headers["ETag"]
+        clock.advance(90)
+        async with client.get("/validate/etag") as response:
+            assert response.headers["ETag"] == tag
+            assert "12:00:00.250" in await response.text()
+        async with client.post("/validate/change") as response:
+            assert await response.text() == "Changed.\n"
+        async with client.get("/validate/etag", headers={"If-None-Match": tag}) as response:
+            assert response.status == 200
+            assert response.headers["ETag"] != tag
+            assert "12:01:30.250" in await response.text()
+
+
+async def test_a_page_that_fails_on_demand(client: TestClient[Any, Any]) -> None:
+    for told, status in (("broken", 503), ("broken", 503), ("well", 200), ("", 200), ("x" * 100_000, 200)):
+        async with client.post("/stale/switch", data=told) as response:
+            assert response.status == 200
+        async with client.get("/stale/error") as response:
+            assert response.status == status
+
+
+# ---- Files to ask for in parts ----
+
+
+async def test_the_lines_are_where_the_commands_look_for_them(client: TestClient[Any, Any]) -> None:
+    async with client.get("/ranges/lines.txt", headers={"Range": "bytes=64-127"}) as response:
+        assert response.status == 200  # the origin knows no ranges
+        content = await response.read()
+    assert len(content) == 64 * LINES
+    assert content[64:128].startswith(b"Line    2, which begins at byte 64 ")
+    assert content[-64:].startswith(b"Line 1000, ")
+
+
+async def test_the_scale_is_a_sound(client: TestClient[Any, Any]) -> None:
+    async with client.get("/ranges/scale.wav") as response:
+        content = await response.read()
+    with wave.open(io.BytesIO(content)) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 1, SAMPLE_RATE)
+        assert sound.getnframes() == SCALE_S * SAMPLE_RATE
 
 
 # ---- Choosing ----

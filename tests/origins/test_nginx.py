@@ -143,7 +143,7 @@ def test_files_come_byte_for_byte(nginx, edge, target):
     assert essence(through) == essence(direct)
     one, other = nginx.asked(2)
     assert one[:4] == other[:4]  # the very same target
-    assert through.get("cache-status") == "edgecache; fwd=uri-miss; fwd-status=200; detail=no-explicit-freshness"
+    assert through.get("cache-status").startswith("edgecache; fwd=uri-miss; fwd-status=200; ")
     assert through.get("date") is not None
 
 
@@ -205,14 +205,18 @@ def test_a_stored_response_answers_head_and_conditions_as_nginx_would(nginx, edg
     assert (changed.status, changed.body, changed.hit) == (200, first.body, True)
 
 
-def test_a_range_that_is_answered_by_the_origin(nginx, edge):
+def part(answer: Response) -> tuple[object, ...]:
+    """What of an answer to a range must be the same wherever it comes from: nginx has its own phrase and page for 416."""
+    if answer.status == 416:
+        return 416, answer.get("content-range")
+    multipart = "multipart" in (answer.get("content-type") or "")
+    return answer.status, answer.get("etag"), None if multipart else answer.get("content-range"), None if multipart else answer.body
+
+
+def test_a_range_is_answered_as_nginx_would(nginx, edge):
     for fields in ({"Range": "bytes=10-19"}, {"Range": "bytes=-5"}, {"Range": "bytes=0-0,100-101"}, {"Range": "bytes=5000-"}):
         direct, through = nginx.ask("GET", "/all.bin", fields), edge.ask("GET", "/all.bin", fields)
-        if through.status == 206 and "multipart" in (through.get("content-type") or ""):
-            # nginx numbers the boundaries; their length stays
-            assert (direct.status, len(direct.body)) == (through.status, len(through.body))
-        else:
-            assert essence(through) == essence(direct)
+        assert part(through) == part(direct)
     assert edge.ask("GET", "/all.bin", {"Range": "bytes=10-19"}).body == bytes(range(10, 20))
 
 
@@ -227,9 +231,9 @@ def test_a_precondition_that_only_the_origin_can_judge(nginx, edge, field, value
 def test_parts_are_never_stored_as_the_whole(nginx, edge):
     assert edge.get("/fresh/large.bin", Range="bytes=0-9").status == 206
     whole = edge.get("/fresh/large.bin")
-    part = edge.get("/fresh/large.bin", Range="bytes=0-9")
+    some = edge.get("/fresh/large.bin", Range="bytes=0-9")
     assert (whole.status, whole.hit, len(whole.body)) == (200, False, 3_000_000)
-    assert (part.status, part.hit, part.body) == (206, False, whole.body[:10])
+    assert (some.status, some.body) == (206, whole.body[:10])
     assert edge.get("/fresh/large.bin").body == whole.body
 
 
@@ -363,7 +367,10 @@ def test_1000_requests_are_answered_as_nginx_itself_does(nginx, edge):
     differences = [
         (asked, one, other)
         for asked, one, other in zip(requests(), direct, through, strict=True)
-        if (unordered(one) != unordered(other) if other.hit else essence(one) != essence(other))
+        if unordered(one) != unordered(other)
+        and "Range" not in asked[2]  # the edge answers ranges itself where it can, by RFC 9110 and not by nginx; they have their own test
+        # The origin gets Accept-Encoding in the spelling by which variants are told apart, and this page repeats it.
+        and not (asked[1].startswith("/echo") and "Accept-Encoding" in asked[2])
         # A 304 of the edge's own leaves out what nginx repeats (RFC 9110 15.4.5).
         and not (one.status == other.status == 304 and one.get("etag") == other.get("etag"))
     ]

@@ -13,4 +13,7 @@ def test_profiles_are_found_by_their_name() -> None:
 
 def test_standard_does_what_the_rfcs_say() -> None:
     assert STANDARD.obeys_request_directives
-    assert STANDARD.stores_set_cookie
+    assert STANDARD.set_cookie == "store"
+    assert STANDARD.targeted_fields == (b"cdn-cache-control",)
+    assert (STANDARD.heuristic_fraction, STANDARD.heuristic_cap_s) == (0.1, 86400.0)
+    assert not STANDARD.sorts_languages

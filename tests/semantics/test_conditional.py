@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.semantics.conditional import fields_of_304, not_modified
+from edgecache.semantics.conditional import fields_of_304, not_modified, validating
 from edgecache.semantics.message import Fields, field
 
 
@@ -107,3 +107,18 @@ def test_fields_of_a_304() -> None:
 
 def test_last_modified_stays_where_it_is_the_only_validator() -> None:
     assert fields_of_304(fields(MODIFIED, "Content-Length: 5")) == fields(MODIFIED)
+
+
+@pytest.mark.parametrize(
+    "held, conditions",
+    [
+        ([], []),
+        (['ETag: "a"'], ['If-None-Match: "a"']),
+        (['ETag: W/"a"', MODIFIED], ['If-None-Match: W/"a"', SINCE]),
+        ([MODIFIED], [SINCE]),
+        (["ETag:", "Last-Modified:"], []),
+        (["ETag: odd", "Last-Modified: yesterday"], ["If-None-Match: odd", "If-Modified-Since: yesterday"]),
+    ],
+)
+def test_how_to_ask_whether_it_still_holds(held: list[str], conditions: list[str]) -> None:
+    assert validating(fields(*held)) == fields(*conditions)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecache.semantics.urls import Key, Target, normalise_authority, parse_url, split_target
+from edgecache.semantics.urls import Key, Target, normalise_authority, parse_url, resolve_reference, split_target
 
 
 @pytest.mark.parametrize(
@@ -230,3 +230,37 @@ def test_no_text_raises(text: str) -> None:
 
 def test_key_as_url() -> None:
     assert Key(b"http", b"h:8080", b"/a\xff?b").url == "http://h:8080/a%FF?b"
+
+
+BASE = Key(b"http", b"h", b"/a/b?c=1", b"more")
+
+
+@pytest.mark.parametrize(
+    "reference, url",
+    [
+        (b"", b"http://h/a/b?c=1"),
+        (b"#x", b"http://h/a/b?c=1"),
+        (b"?d", b"http://h/a/b?d"),
+        (b"?", b"http://h/a/b?"),
+        (b"x", b"http://h/a/x"),
+        (b"./x", b"http://h/a/x"),
+        (b"../x", b"http://h/x"),
+        (b"../../../x", b"http://h/x"),
+        (b"..", b"http://h/"),
+        (b"/x/./y/../z", b"http://h/x/z"),
+        (b"/x//y", b"http://h/x//y"),
+        (b"//other/x", b"http://other/x"),
+        (b"https://OTHER:443", b"https://other/"),
+        (b"HTTP://h:80/x?y#z", b"http://h/x?y"),
+        (b"/\xff", b"http://h/\xff"),
+        (b"mailto:a@h", None),
+        (b"http:x", None),
+        (b"ftp://h/x", None),
+        (b"http://a b/x", None),
+        (b"http:///x", None),
+    ],
+)
+def test_references(reference: bytes, url: bytes | None) -> None:
+    found = resolve_reference(BASE, reference)
+    assert (None if found is None else b"%s://%s%s" % found[:3]) == url
+    assert found is None or found.extra == b""

@@ -1,36 +1,27 @@
-"""The memory tier against a naive model: exact accounting, never above its limit, never an older response in the place of a newer."""
+"""The memory tier: exact accounting, never above its limit, never an older response in the place of a newer."""
 
 from __future__ import annotations
 
 import pytest
+import storekit
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from storekit import FRENCH, GERMAN, PLAIN
 
 from edgecache.caching.stored import OVERHEAD_BYTES, Key, StoredResponse
-from edgecache.store.memory import MemoryStore
+from edgecache.store.body import FileBody, MemoryBody
+from edgecache.store.memory import FILE_BODY_BYTES, MemoryStore, memory_cost
 
 A, B = Key(b"http", b"h", b"/a"), Key(b"http", b"h", b"/b")
-PLAIN: tuple[tuple[bytes, bytes | None], ...] = ()
-GERMAN, FRENCH = (((b"accept-language", value),) for value in (b"de", b"fr"))
 
 
 def stored(key: Key = A, position: int = 0, start: int = 0, vary=PLAIN, content: int = 0) -> StoredResponse:
-    return StoredResponse(
-        key=key,
-        status=200,
-        reason=b"OK",
-        fields=[],
-        vary=vary,
-        body=(bytes(content),),
-        request_time=0.0,
-        response_time=0.0,
-        offset_s=0.0,
-        position=position,
-        start=start,
-        lifetime_s=60.0,
-        initial_age_s=0.0,
-    )
+    return storekit.stored(key, position, start, vary, content, fields=[])
+
+
+def in_file(key: Key = A, position: int = 0, length: int = 10**9) -> StoredResponse:
+    return storekit.stored(key, position, body=FileBody(None, None, "", length, (), outlives=True), fields=[])
 
 
 def store(limit_bytes: int = 1_000_000, variants: int = 100) -> MemoryStore:
@@ -90,14 +81,58 @@ def test_beyond_the_variants_of_a_key_the_oldest_goes():
     assert (kept.responses, kept.evicted) == (3, 1)
 
 
-def test_the_longest_stored_makes_room():
+def test_what_is_used_stays_and_the_rest_makes_room():
+    gone: list[StoredResponse] = []
     size = OVERHEAD_BYTES + len(A.target) + 100
-    kept = store(limit_bytes=3 * size)
+    kept = MemoryStore(3 * size, 100, gone.append)
     responses = [stored(Key(b"http", b"h", b"/%d" % number), content=100) for number in range(5)]
-    for response in responses:
+    for response in responses[:3]:
         assert kept.put(response)
-    assert list(kept.objects()) == responses[2:]
+    responses[0].hits = 2
+    for response in responses[3:]:
+        assert kept.put(response)
+    assert set(kept.objects()) == {responses[0], *responses[3:]}
+    assert gone == responses[1:3]
     assert figures(kept) == (3, 3 * size, 2)
+
+
+def test_a_replaced_response_keeps_the_turn_and_the_uses_of_its_variant():
+    size = OVERHEAD_BYTES + len(A.target)
+    kept = store(limit_bytes=3 * size)
+    old, new = stored(A, 0), stored(A, 1)
+    assert kept.put(old)
+    old.hits = 2
+    assert kept.put(new)
+    for number in range(5):
+        kept.put(stored(Key(b"http", b"h", b"/%d" % number)))
+    assert kept.candidates(A) == (new,)
+
+
+def test_a_freshened_response_takes_the_place_of_that_very_one():
+    kept, old, new, newer = store(), stored(A, 0), stored(A, 0), stored(A, 1)
+    kept.put(old)
+    old.hits = 3
+    assert kept.swap(old, new)
+    assert (kept.candidates(A), new.hits) == ((new,), 3)
+    assert not kept.swap(old, newer)
+    assert figures(kept) == (1, new.size_bytes, 0)
+
+
+def test_content_in_a_file_costs_next_to_nothing_until_it_is_taken_in():
+    kept, large = store(limit_bytes=10_000), in_file(length=50_000)
+    assert memory_cost(large) == OVERHEAD_BYTES + len(A.target) + FILE_BODY_BYTES
+    other = stored(B, content=1000)
+    assert kept.put(large)
+    assert kept.put(other)
+    large.body = MemoryBody((bytes(1000),))
+    large.size_bytes -= 49_000
+    kept.weigh(large)
+    assert figures(kept) == (2, large.size_bytes + other.size_bytes, 0)
+    large.body = MemoryBody((bytes(9_000),))
+    large.size_bytes += 8000
+    kept.weigh(large)
+    assert kept.bytes <= 10_000
+    assert kept.evicted == 1
 
 
 def test_what_is_larger_than_the_store_is_refused_and_its_older_variant_is_gone():
@@ -139,12 +174,14 @@ def test_objects_can_be_walked_while_the_store_changes():
     assert figures(kept) == (0, 0, 0)
 
 
-def test_count_url_takes_every_variant_and_both_schemes():
+def test_count_url_takes_every_variant_both_schemes_and_every_key():
     kept = store()
-    secure = stored(A._replace(scheme=b"https"), 3)
-    for response in (stored(A, 1), stored(A, 2, 0, GERMAN), secure, stored(B), stored(A._replace(host=b"other"))):
+    secure, more = stored(A._replace(scheme=b"https"), 3), stored(A._replace(extra=b"more"))
+    for response in (stored(A, 1), stored(A, 2, 0, GERMAN), secure, more, stored(B), stored(A._replace(host=b"other"))):
         kept.put(response)
-    assert kept.count_url(b"h", b"/a", lambda response: True) == 3
+    assert kept.count_url(b"h", b"/a", lambda response: True) == 4
+    kept.discard(more)
+    assert not kept._more_keys
     assert kept.count_url(b"h", b"/a", lambda response: response is secure) == 1
     assert kept.count_url(b"h", b"/nothing", lambda response: True) == 0
 
@@ -154,38 +191,43 @@ def order(response: StoredResponse) -> tuple[int, int]:
 
 
 class AgainstModel(RuleBasedStateMachine):
-    """The model is one list, in the order in which responses were put."""
+    """The model is a dictionary. Which of them make room is not its business (test_eviction.py): only that as few as possible do."""
 
     LIMIT, VARIANTS = 5 * OVERHEAD_BYTES, 2
-    keys = st.sampled_from([A, B, A._replace(scheme=b"https")])
+    KEYS = (A, B, A._replace(scheme=b"https"), A._replace(extra=b"more"))
+    keys = st.sampled_from(KEYS)
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = MemoryStore(self.LIMIT, self.VARIANTS)
-        self.kept: list[StoredResponse] = []
+        self.gone: list[StoredResponse] = []
+        self.store = MemoryStore(self.LIMIT, self.VARIANTS, self.gone.append)
+        self.kept: dict[tuple[Key, object], StoredResponse] = {}
         self.seen: list[StoredResponse] = []
         self.evicted = 0
 
-    def model_put(self, new: StoredResponse) -> bool:
-        same_key = [one for one in self.kept if one.key == new.key]
-        twins = [one for one in same_key if one.vary == new.vary]
-        if any(order(twin) > order(new) for twin in twins):
+    def expected(self, new: StoredResponse) -> bool:
+        """What is to happen, up to bytes that have to be made room for; those are taken from what the store says."""
+        same_key = [one for one in self.kept.values() if one.key == new.key]
+        twin = self.kept.get((new.key, new.vary))
+        if twin is not None and order(twin) > order(new):
             return False
-        if not twins and len(same_key) == self.VARIANTS:
-            oldest = min(same_key, key=order)
-            if order(new) < order(oldest):
-                return False
-            if new.size_bytes <= self.LIMIT:
-                self.kept.remove(oldest)
-                self.evicted += 1
-        for twin in twins:
-            self.kept.remove(twin)
+        full = twin is None and len(same_key) == self.VARIANTS
+        oldest = min(same_key, key=order) if full else None
+        if oldest is not None and order(new) < order(oldest):
+            return False
         if new.size_bytes > self.LIMIT:
+            self.kept.pop((new.key, new.vary), None)
             return False
-        while sum(one.size_bytes for one in self.kept) + new.size_bytes > self.LIMIT:
-            self.kept.pop(0)
+        if oldest is not None:
+            assert self.gone.pop(0) is oldest
+            del self.kept[oldest.key, oldest.vary]
             self.evicted += 1
-        self.kept.append(new)
+        self.kept[new.key, new.vary] = new
+        while sum(one.size_bytes for one in self.kept.values()) > self.LIMIT:
+            victim = self.gone.pop(0)
+            assert victim is not new
+            assert self.kept.pop((victim.key, victim.vary)) is victim
+            self.evicted += 1
         return True
 
     @rule(
@@ -198,32 +240,39 @@ class AgainstModel(RuleBasedStateMachine):
     def put(self, key, vary, position, start, content):
         response = stored(key, position, start, vary, content)
         self.seen.append(response)
-        assert self.store.put(response) is self.model_put(response)
+        assert self.store.put(response) is self.expected(response)
 
     @rule(data=st.data())
-    def put_or_discard_what_was_seen_before(self, data):
+    def put_discard_or_use_what_was_seen_before(self, data):
         if not self.seen:
             return
         response = data.draw(st.sampled_from(self.seen))
-        if data.draw(st.booleans()):
-            assert self.store.put(response) is self.model_put(response)
-        else:
-            assert self.store.discard(response) is (response in self.kept)
-            self.kept = [one for one in self.kept if one is not response]
+        match data.draw(st.sampled_from(["put", "discard", "use"])):
+            case "put":
+                assert self.store.put(response) is self.expected(response)
+            case "discard":
+                there = self.kept.get((response.key, response.vary)) is response
+                assert self.store.discard(response) is there
+                if there:
+                    del self.kept[response.key, response.vary]
+            case "use":
+                response.hits += 1
 
     @rule()
     def clear(self):
         self.store.clear()
-        self.kept = []
+        self.kept = {}
 
     @invariant()
     def agrees(self):
-        assert figures(self.store) == (len(self.kept), sum(one.size_bytes for one in self.kept), self.evicted)
+        assert self.gone == []
+        assert figures(self.store) == (len(self.kept), sum(one.size_bytes for one in self.kept.values()), self.evicted)
         assert self.store.bytes <= self.LIMIT
-        assert set(self.store.objects()) == set(self.kept)
-        for key in (A, B, A._replace(scheme=b"https")):
+        assert set(self.store.objects()) == set(self.kept.values())
+        assert set(self.store.of_url(b"h", b"/a")) == {one for one in self.kept.values() if one.key.target == b"/a"}
+        for key in self.KEYS:
             candidates = self.store.candidates(key)
-            assert set(candidates) == {one for one in self.kept if one.key == key}
+            assert set(candidates) == {one for one in self.kept.values() if one.key == key}
             assert [order(one) for one in candidates] == sorted(map(order, candidates), reverse=True)
 
 

@@ -9,7 +9,7 @@ import pytest
 from wirekit import Cut, fresh, ok
 
 REQUEST = b"GET /%d HTTP/1.1\r\nHost: a.test\r\n\r\n"
-HELD = b"GET /held HTTP/1.1\r\nHost: a.test\r\n\r\n"
+HELD = b"GET /held HTTP/1.1\r\nHost: a.test\r\nCache-Control: no-store\r\n\r\n"  # no-store: nobody waits for another one's answer
 
 
 async def open_clients(kit, count):

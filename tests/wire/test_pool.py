@@ -383,7 +383,7 @@ async def test_the_second_try_does_not_wait_behind_the_queue(start_kit):
     dies = gate(kit.origin, b"/dies")
     first = await send(kit, b"/dies")
     await kit.until(lambda: at.get(1) == 2)
-    queued = [await send(kit, b"/queued") for _ in range(5)]
+    queued = [await send(kit, b"/queued?%d" % number) for number in range(5)]
     await kit.until(lambda: kit.edge.pool.figures()["queued"] == 5)
     dies.set()
     assert (await first.reply()).body == b"2"

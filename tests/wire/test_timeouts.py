@@ -348,7 +348,7 @@ async def test_each_request_waits_its_own_time_for_a_connection(start_kit):
         await first.send(NEXT)
         await kit.until(lambda: kit.edge.pool.figures()["connecting"] == 1)
         kit.pass_time(3)
-        await second.send(NEXT)
+        await second.send(NEXT.replace(b"/next", b"/another"))
         await kit.until(lambda: kit.edge.pool.figures()["connecting"] == 2)
         kit.pass_time(2.1)
         assert said(await first.reply()) == (504, "connection_timeout", "connect_timeout_s")

@@ -10,8 +10,10 @@ import hmac
 import json
 import math
 import shlex
+import struct
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from urllib.parse import parse_qs
 
@@ -31,6 +33,9 @@ LANGUAGES = {
 }
 COMMENT_CHARACTERS = 280
 FORM_BYTES = 16 * 1024
+SCALE_S = 30
+SAMPLE_RATE = 8000
+LINES = 1000
 # The edge's own purge command finds this address by itself.
 DEFAULT_CONTROL = "http://127.0.0.1:8081"
 # Values that a page about request fields does not repeat.
@@ -55,6 +60,45 @@ def refusal(status: int, sentence: str, **fields: str) -> web.Response:
 async def plain(visit: Visit) -> web.StreamResponse:
     """A page that needs nothing but its fields."""
     return html(visit, render.page(visit))
+
+
+async def validated(visit: Visit) -> web.StreamResponse:
+    """A page that stays the same until it is changed, and 304 for who has it (RFC 9110 13.1.2, 13.1.3)."""
+    version, request = visit.version, visit.request
+    named, since = request.if_none_match, request.if_modified_since
+    fields = visit.fields(HTML)
+    if named is not None:
+        unchanged = "ETag" in fields and any(tag.value in ("*", version.entity_tag.strip('"')) for tag in named)
+    else:
+        unchanged = "Last-Modified" in fields and since is not None and since.timestamp() >= int(version.at)
+    if unchanged:
+        return web.Response(status=304, headers=fields)
+    text = render.page(replace(visit, number=version.number, at=version.at))
+    return web.Response(text=text, headers=fields)
+
+
+async def change(visit: Visit) -> web.StreamResponse:
+    """Pages that are validated are new from now on."""
+    visit.site.versions.clear()
+    return await changed(visit)
+
+
+async def changed(visit: Visit) -> web.StreamResponse:
+    """Says so; what follows from it is in the fields."""
+    return whole(visit, "Changed.\n", TEXT)
+
+
+async def breakable(visit: Visit) -> web.StreamResponse:
+    """A page, or an error while it is broken."""
+    if visit.site.broken:
+        return refusal(503, "It is broken: POST well to /stale/switch.")
+    return html(visit, render.page(visit))
+
+
+async def switch(visit: Visit) -> web.StreamResponse:
+    """Break what stale-if-error is shown with, or repair it: the content says which, by its first bytes."""
+    visit.site.broken = await visit.request.content.read(6) == b"broken"
+    return whole(visit, "Broken.\n" if visit.site.broken else "Repaired.\n", TEXT)
 
 
 async def language(visit: Visit) -> web.StreamResponse:
@@ -197,6 +241,32 @@ async def stamp_script(visit: Visit) -> web.StreamResponse:
     """A script that says when it was made."""
     text = f"Script number {visit.number}, made at {visit.time}"
     return whole(visit, f'document.getElementById("stamped").textContent = {json.dumps(text)};\n', "")
+
+
+async def ranges(visit: Visit) -> web.StreamResponse:
+    """A page with a player, which asks for parts."""
+    player = '<section><audio controls preload="metadata" src="/ranges/scale.wav"></audio></section>'
+    return html(visit, render.page(visit, player))
+
+
+async def scale(visit: Visit) -> web.StreamResponse:
+    """A scale as a sound: eight bits, mono, a tone a second. A period is a whole number of samples, so it is made once and repeated."""
+    tones = []
+    for second in range(SCALE_S):
+        period = 48 - second
+        samples = bytes(round(128 + 60 * math.sin(2 * math.pi * place / period)) for place in range(period))
+        tones.append((samples * (SAMPLE_RATE // period + 1))[:SAMPLE_RATE])
+    sound = b"".join(tones)
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(sound), b"WAVE", b"fmt ", 16, 1, 1, SAMPLE_RATE, SAMPLE_RATE, 1, 8, b"data", len(sound)
+    )
+    return web.Response(body=head + sound, headers=visit.fields())
+
+
+async def lines(visit: Visit) -> web.StreamResponse:
+    """Numbered lines of 64 bytes."""
+    text = "".join(f"Line {number:4}, which begins at byte {64 * (number - 1)}".ljust(63) + "\n" for number in range(1, LINES + 1))
+    return whole(visit, text, "")
 
 
 async def received(visit: Visit) -> web.StreamResponse:

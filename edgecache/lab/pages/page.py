@@ -32,6 +32,7 @@ class Group(enum.Enum):
     """A chapter of the index: title and what its pages have in common."""
 
     FRESHNESS = ("How long", "Who may keep a response, and until when.")
+    STALENESS = ("When time is up", "What a cache does with a response that is not fresh any more.")
     KEY = ("Which one", "What makes two requests the same for a cache, and what makes them different.")
     AUDIENCE = ("For whom", "Responses that are meant for one person.")
     INVALIDATION = ("Until it changes", "Taking back what was stored before its time is over.")
@@ -122,12 +123,14 @@ class Page:
 
 
 class Site:
-    """All that one demo origin remembers: how often it was asked, the comments, and that it is closing."""
+    """All that one demo origin remembers: how often it was asked, the comments, versions of pages, what is broken, that it is closing."""
 
     def __init__(self, clock: Clock, edge_url: Callable[[], str] | None, control_url: str | Callable[[], str], pace_s: float) -> None:
         self.clock = clock
         self.pace_s = pace_s
         self.comments: deque[Comment] = deque(maxlen=KEPT_COMMENTS)
+        self.versions: dict[str, Version] = {}  # by path, of the pages that are validated: there are few
+        self.broken = False  # what stale-if-error is shown with
         self.sockets: set[web.WebSocketResponse] = set()
         self.closing = asyncio.Event()
         self._asked: dict[str, int] = {}
@@ -167,6 +170,19 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a page: the answer that it was first sent with."""
+
+    number: int
+    at: float
+
+    @property
+    def entity_tag(self) -> str:
+        """The same for this version only, also when the origin begins to count anew."""
+        return f'"{self.number}-{self.at * 1000:.0f}"'
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One request for a page: the `number`-th for its URL, answered at `at` (seconds since the epoch)."""
 
@@ -180,6 +196,11 @@ class Visit:
     def time(self) -> str:
         """When this answer was made, to the millisecond, in UTC."""
         return clock_time(self.at)
+
+    @property
+    def version(self) -> Version:
+        """The page's version, which begins with this visit when there is none."""
+        return self.site.versions.setdefault(self.page.path, Version(self.number, self.at))
 
     def now(self) -> Visit:
         """The same visit, answered now: for pages that took their time."""

@@ -16,6 +16,12 @@ NO_STORE = ("Cache-Control", "no-store")
 HOUR_AT_THE_EDGE = ("Cache-Control", "max-age=0, s-maxage=3600")
 YEAR = ("Cache-Control", "max-age=31536000, immutable")
 JSON = ("Content-Type", "application/json")
+# These two name a version of the page, which lasts until somebody has it changed.
+ETAG = ("ETag", Computed('"number-time"', lambda visit: visit.version.entity_tag))
+LAST_MODIFIED = ("Last-Modified", Computed("when it was made", lambda visit: formatdate(visit.version.at, usegmt=True)))
+CHANGED_TODAY = ("Last-Modified", Computed("Date - 10 h", lambda visit: formatdate(visit.at - 36_000, usegmt=True)))
+GROUP = '"demo"'
+RANGES = (("The second line", "64-127"), ("The last line", "-64"), ("Two of them", "0-63,640-703"))
 
 _FRESHNESS = (
     Page(
@@ -60,19 +66,96 @@ _FRESHNESS = (
     ),
     Page(
         Group.FRESHNESS,
-        "/fresh/no-cache",
-        "Kept, but never trusted",
-        (("Cache-Control", "no-cache"),),
-        "The name misleads: a cache may keep it, but has to ask the origin before each reuse, so the number grows each time.",
-        answers.plain,
-    ),
-    Page(
-        Group.FRESHNESS,
         "/fresh/nothing",
         "Nothing said",
         (),
         "There is no lifetime and no Last-Modified to guess one from, so the edge asks each time.",
         answers.plain,
+    ),
+    Page(
+        Group.FRESHNESS,
+        "/fresh/heuristic",
+        "A lifetime that is guessed",
+        (CHANGED_TODAY,),
+        "Last modified ten hours ago, and nothing else said: a cache may guess, and takes a tenth of that time, so that it is fresh for "
+        "an hour.",
+        answers.plain,
+    ),
+    Page(
+        Group.FRESHNESS,
+        "/fresh/cdn",
+        "A field for CDNs alone",
+        (("Cache-Control", "no-store"), ("CDN-Cache-Control", "max-age=60")),
+        "CDN-Cache-Control counts in the place of Cache-Control: kept for a minute in the edge, and in no browser.",
+        answers.plain,
+    ),
+)
+
+_STALENESS = (
+    Page(
+        Group.STALENESS,
+        "/validate/etag",
+        "Still the same?",
+        (("Cache-Control", "max-age=5"), ETAG),
+        "After five seconds the edge asks with If-None-Match; the origin answers 304 without content, and the stored page is fresh for "
+        "another five.",
+        answers.validated,
+    ),
+    Page(
+        Group.STALENESS,
+        "/validate/change",
+        "Change the pages that are validated",
+        (NO_STORE,),
+        "From then on the origin answers with new pages in the place of 304.",
+        answers.change,
+        method="POST",
+        asks=(Ask("Change them"),),
+        part_of="/validate/etag",
+    ),
+    Page(
+        Group.STALENESS,
+        "/validate/modified",
+        "Changed since?",
+        (("Cache-Control", "max-age=5"), LAST_MODIFIED),
+        "The same with a date: the edge asks with If-Modified-Since, which is exact to a second.",
+        answers.validated,
+    ),
+    Page(
+        Group.STALENESS,
+        "/fresh/no-cache",
+        "Kept, but never trusted",
+        (("Cache-Control", "no-cache"), ETAG),
+        "The name misleads: a cache may keep it, but asks the origin before each use. The page stays the same, and Demo-Answer counts the "
+        "304s.",
+        answers.validated,
+    ),
+    Page(
+        Group.STALENESS,
+        "/stale/revalidate",
+        "The old one now, a new one next time",
+        (("Cache-Control", "max-age=5, stale-while-revalidate=60"),),
+        "The first answer takes two seconds. Ask again after five: the old page comes at once, and a new one is fetched in the background "
+        "for whoever is next.",
+        motion.slow,
+    ),
+    Page(
+        Group.STALENESS,
+        "/stale/error",
+        "Better old than broken",
+        (("Cache-Control", "max-age=5, stale-if-error=600"),),
+        "Ask, break it, and ask again after five seconds: for ten minutes the stored page stands in for the error.",
+        answers.breakable,
+    ),
+    Page(
+        Group.STALENESS,
+        "/stale/switch",
+        "Break it, and repair it",
+        (NO_STORE,),
+        "Once broken, the page above answers 503 until it is repaired. This has a URL of its own: a POST to the page would invalidate it.",
+        answers.switch,
+        method="POST",
+        asks=(Ask("Break it", body="broken"), Ask("Repair it", body="well")),
+        part_of="/stale/error",
     ),
 )
 
@@ -185,6 +268,34 @@ _INVALIDATION = (
         "Stays for an hour in the edge, and in no browser, where nobody could purge it: after a purge the next answer has a new number.",
         answers.purge,
     ),
+    Page(
+        Group.INVALIDATION,
+        "/groups/one",
+        "Two pages in a group",
+        (HOUR_AT_THE_EDGE, ("Cache-Groups", GROUP)),
+        "Each is kept for an hour. Ask for both, post the change below, and ask again: both come from the origin.",
+        answers.plain,
+    ),
+    Page(
+        Group.INVALIDATION,
+        "/groups/two",
+        "The other one",
+        (HOUR_AT_THE_EDGE, ("Cache-Groups", GROUP)),
+        "Another URL, and the same group.",
+        answers.plain,
+        part_of="/groups/one",
+    ),
+    Page(
+        Group.INVALIDATION,
+        "/groups/change",
+        "A change to what both show",
+        (NO_STORE, ("Cache-Group-Invalidation", GROUP)),
+        "Names the group in its answer, and the edge invalidates whatever is in it.",
+        answers.changed,
+        method="POST",
+        asks=(Ask("Change it"),),
+        part_of="/groups/one",
+    ),
 )
 
 _ASSETS = (
@@ -223,6 +334,38 @@ _ASSETS = (
         answers.stamp_script,
         part_of="/assets",
     ),
+    Page(
+        Group.ASSETS,
+        "/ranges",
+        "A file in parts",
+        (NO_STORE,),
+        "The origin sends files whole and knows nothing of ranges. Once one is stored, the edge answers for any part of it: move the "
+        "player's handle.",
+        answers.ranges,
+    ),
+    Page(
+        Group.ASSETS,
+        "/ranges/scale.wav",
+        "The sound",
+        (YEAR, ("Content-Type", "audio/wav")),
+        "Half a minute, and each second is a little higher, so that one can hear which part came.",
+        answers.scale,
+        asks=(Ask(options="-o /dev/null", script=False),),
+        part_of="/ranges",
+    ),
+    Page(
+        Group.ASSETS,
+        "/ranges/lines.txt",
+        "The text",
+        (YEAR, ("Content-Type", "text/plain; charset=utf-8")),
+        "Lines of 64 bytes. Ask for all of it first; then 206 comes from the edge, and several parts as multipart/byteranges.",
+        answers.lines,
+        asks=(
+            Ask("All of it", options="-o /dev/null", script=False),
+            *(Ask(name, fields=(("Range", f"bytes={spec}"),)) for name, spec in RANGES),
+        ),
+        part_of="/ranges",
+    ),
 )
 
 _MOTION = (
@@ -231,7 +374,8 @@ _MOTION = (
         "/slow",
         "Two seconds of thinking",
         (MINUTE,),
-        "The first answer takes two seconds; for a minute all others take none.",
+        "The first answer takes two seconds, and whoever asks meanwhile waits for the same one (collapsed); for a minute all others take "
+        "none.",
         motion.slow,
     ),
     Page(
@@ -239,7 +383,7 @@ _MOTION = (
         "/stream",
         "A line a second",
         (MINUTE,),
-        "Chunks come through one by one as the origin sends them; the second time the whole page is there at once.",
+        "Chunks come through one by one as the origin sends them, also to whoever joins meanwhile; later the whole page is there at once.",
         motion.stream,
         asks=(Ask(options="-N"),),
     ),
@@ -378,7 +522,7 @@ _OUTCOMES = (
     ),
 )
 
-PAGES: tuple[Page, ...] = _FRESHNESS + _KEY + _AUDIENCE + _INVALIDATION + _ASSETS + _MOTION + _OUTCOMES
+PAGES: tuple[Page, ...] = _FRESHNESS + _STALENESS + _KEY + _AUDIENCE + _INVALIDATION + _ASSETS + _MOTION + _OUTCOMES
 
 # Not listed: the list itself, and what is not in it.
 INDEX = Page(Group.FRESHNESS, "/", "Watch a cache decide", (NO_STORE,), "", lambda visit: answers.index(visit, PAGES), asks=())

@@ -1,0 +1,94 @@
+"""Settings that can be used one by one, but not together."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+
+from edgecache.config.hosts import is_loopback, parse_listen
+from edgecache.config.origin import parse_public_url
+from edgecache.config.settings import Settings, sites_of
+from edgecache.config.sites import DEFAULT_SITE, RULE_SETTINGS, RuleSettings, SiteSettings
+from edgecache.config.store import store_folder
+from edgecache.config.tables import Placed
+from edgecache.config.values import ConfigError, shown
+
+
+def check_together(settings: Settings, places: Mapping[str, str], tables: Placed) -> None:
+    """ConfigError with one sentence when an edge cannot be run with these settings. `places` says where each setting was given."""
+    _check_listeners(settings, places)
+    _check_paths(settings, places)
+    _check_sites(settings, places, tables)
+    for rule, place in zip(settings.rule, tables.rule_places, strict=True):
+        _check_rule(rule, place, settings)
+
+
+def _check_listeners(settings: Settings, places: Mapping[str, str]) -> None:
+    control = parse_listen(settings.control)
+    if control[1] and control == parse_listen(settings.listen):
+        place = places.get("control") or places.get("listen", "control")
+        raise ConfigError(f"{place}: listen and control are both {settings.control}; give each a port of its own")
+    if not settings.control_token and not is_loopback(control[0]):
+        raise ConfigError(
+            f"{places.get('control', 'control')}: other machines can reach {settings.control}; "
+            f"set control_token, or let control listen on 127.0.0.1:{control[1]}"
+        )
+
+
+def _check_paths(settings: Settings, places: Mapping[str, str]) -> None:
+    ca_file = settings.origin_ca_file
+    if ca_file and not (os.path.isfile(ca_file) and os.access(ca_file, os.R_OK)):
+        raise ConfigError(f"{places['origin_ca_file']}: {shown(ca_file)} cannot be read; name a PEM file")
+    folder = store_folder(settings)
+    if folder is not None and os.path.lexists(folder) and not os.path.isdir(folder):
+        raise ConfigError(f"{places.get('store', 'store')}: {shown(str(folder))} is not a folder; name one, or write memory")
+
+
+def _check_sites(settings: Settings, places: Mapping[str, str], tables: Placed) -> None:
+    if settings.aliases and not settings.public_url:
+        raise ConfigError(f"{places['aliases']}: aliases are further names beside public_url, which is not set; set it too")
+    if settings.site and not settings.origin:
+        for name in ("public_url", "aliases", "origin_host"):
+            if getattr(settings, name):
+                raise ConfigError(f"{places[name]}: {name} is for the site of origin, which is not set; write {name} below a [[site]]")
+    by_name = {DEFAULT_SITE: places.get("origin", "origin")}
+    for site, place in zip(settings.site, tables.site_places, strict=True):
+        if site.name == DEFAULT_SITE:
+            raise ConfigError(f"{place}, name: {DEFAULT_SITE} is the name of the site that the setting origin describes; choose another")
+        if site.name in by_name:
+            raise ConfigError(f"{place}, name: {by_name[site.name]} has this name too; choose another")
+        if not site.hosts and not site.public_url:
+            raise ConfigError(f'{place}: nothing leads to it; write hosts = ["shop.localhost"] or the like, or set public_url')
+        if site.aliases and not site.public_url:
+            raise ConfigError(f"{place}, aliases: they are further names beside public_url, which is not set; set it too")
+        by_name[site.name] = place
+    answering: dict[str, str] = {}
+    for site in sites_of(settings):
+        for key, host in _names(site):
+            if answering.setdefault(host, site.name) != site.name:
+                place = by_name[site.name]
+                raise ConfigError(f"{place}, {key}: {shown(host)} belongs to site {answering[host]} already; one host has one site")
+
+
+def _names(site: SiteSettings) -> Iterator[tuple[str, str]]:
+    """What leads to a site, and the key that says so."""
+    yield from (("hosts", host) for host in site.hosts)
+    yield from (("aliases", host) for host in site.aliases)
+    if site.public_url:
+        yield "public_url", parse_public_url(site.public_url).host.decode()
+
+
+def _check_rule(rule: RuleSettings, place: str, settings: Settings) -> None:
+    # Without tables, the origin may still come as the command's argument.
+    names = [site.name for site in sites_of(settings)] if settings.site else [DEFAULT_SITE]
+    if rule.site and rule.site not in names:
+        near = difflib.get_close_matches(rule.site, names, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else f"write {' or '.join(names)}, or leave it out"
+        raise ConfigError(f"{place}, site: there is no site {shown(rule.site)}; {hint}")
+    if rule.force and rule.ttl_s is None:
+        raise ConfigError(f"{place}, force: it makes ttl_s count in any case, and that is not set; set ttl_s, or leave force out")
+    if rule.bypass:
+        for row in RULE_SETTINGS:
+            if row.name not in ("path", "site", "bypass") and getattr(rule, row.name) != row.default:
+                raise ConfigError(f"{place}, bypass: then nothing is stored, so {row.name} says nothing; leave one of them out")

@@ -1,0 +1,326 @@
+"""A fetch whose answer may be stored: what is asked, what the answer comes to, what is kept, and what those who wait for it are told.
+
+The same for a client's miss, a validation and a refresh in the background; only who reads the answer differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from edgecache.caching.conclude import conclude
+from edgecache.caching.conclusion import (
+    Answer,
+    Combine,
+    Conclusion,
+    Failure,
+    Forward,
+    Freshen,
+    Keep,
+    RepeatUnconditionally,
+    ServeStale,
+    Store,
+)
+from edgecache.caching.decide import Miss, Validate
+from edgecache.caching.freshness import Derived
+from edgecache.caching.keeping import combined, freshened, stored_response
+from edgecache.caching.profile import Profile
+from edgecache.caching.reasons import Reason
+from edgecache.caching.request import PresentedRequest
+from edgecache.caching.stand_in import ERROR_STATUSES
+from edgecache.caching.stored import Part, StoredResponse
+from edgecache.caching.vary import normalised_for_origin
+from edgecache.caching.verdict import HardCovered, Verdict
+from edgecache.edge.activity import Activity
+from edgecache.edge.collapse import Alone, Failed, Flight, FlightKey, Flights, Joinable, LookAgain, StandIn
+from edgecache.edge.fetch import Fetch, FetchParts
+from edgecache.edge.forward import without_conditions
+from edgecache.http1.incoming import Incoming
+from edgecache.http1.pool import Pool
+from edgecache.http1.problem import Problem
+from edgecache.invalidation.log import InvalidationLog
+from edgecache.semantics.groups import groups_of
+from edgecache.semantics.message import Fields, RequestHead, ResponseHead
+from edgecache.store.body import MemoryBody
+from edgecache.store.tiers import Store as StoreTiers
+
+# Reasons for not sharing an answer that lie in this one request: another one's answer may well be shared, so nobody is kept from waiting.
+_PERSONAL = frozenset((Reason.AUTHORIZATION, Reason.HEAD_NOT_STORED, Reason.OVERTAKEN))
+
+
+@dataclass(frozen=True, slots=True)
+class LeadParts:
+    """What every lead of an edge works with."""
+
+    profile: Profile
+    log: InvalidationLog
+    store: StoreTiers
+    flights: Flights
+    fetch: FetchParts
+    activity: Activity
+
+
+class EmptyContent:
+    """Stands for content that is still arriving, in a response that is being stored."""
+
+    length = 0
+
+
+class Lead:
+    """One question to the origin on behalf of `wanted`. `ask` returns when its head is there and everything has been decided.
+
+    fetch       the latest fetch: a 304 that says nothing is asked again without conditions
+    conclusion  what its answer came to
+    refreshed   for Freshen: the stored response as it is after it
+    """
+
+    def __init__(
+        self,
+        parts: LeadParts,
+        request: PresentedRequest,
+        wanted: Validate | Miss,
+        flight: Flight | None,
+        key: FlightKey | None,
+        pool: Pool,
+        framing: int = 0,
+        content: Incoming | None = None,
+        on_interim: Callable[[ResponseHead], None] | None = None,
+    ) -> None:
+        self._parts = parts
+        self._request = request
+        self._wanted = wanted
+        self._selected = wanted.stored if isinstance(wanted, Validate) else wanted.selected
+        self._flight = flight
+        self._key = key
+        self._pool = pool
+        self._framing = framing
+        self._content = content
+        self._on_interim = on_interim
+        self.fetch: Fetch | None = None
+        self.conclusion: Conclusion = Forward(Reason.ORIGIN_FAILED)
+        self.refreshed: StoredResponse | None = None
+        self.left = False
+        self._counted = False
+
+    async def ask(self) -> ResponseHead | Problem:
+        """Ask, and again without conditions when the answer says nothing about what is stored."""
+        conditions = self._wanted.conditions if isinstance(self._wanted, Validate) else []
+        while True:
+            fetch = self._begin(conditions)
+            answer = await fetch.arrived
+            if isinstance(answer, Problem):
+                self._failed(answer)
+                return answer
+            if not isinstance(self.conclusion, RepeatUnconditionally):
+                return answer
+            fetch.client_left()
+            self._selected = None
+            conditions = []
+
+    def client_left(self) -> None:
+        """Nobody reads the answer; the fetch goes on as long as it is of use to others."""
+        self.left = True
+        fetch, flight = self.fetch, self._flight
+        if fetch is None:
+            return
+        if flight is not None and fetch.connection is None and not fetch.arrived.done() and not flight.waiters:
+            # It has asked nothing yet and nobody else waits for it: it gives its place back. Newcomers make a flight of their own.
+            self._parts.flights.end(flight)
+            fetch.shared = False
+        fetch.client_left()
+
+    # asking
+
+    def _begin(self, conditions: Fields) -> Fetch:
+        request = self._request
+        fields = [*normalised_for_origin(without_conditions(request.fields)), *conditions]
+        head = RequestHead(request.method, request.target, 1, fields)
+        position = self._parts.log.head
+        if self._flight is not None:
+            self._flight.position = position
+        fetch = Fetch(self._parts.fetch, self._pool, position, head, self._framing, self._content, self._on_interim)
+        self.fetch = fetch
+        fetch.shared = self._flight is not None
+        fetch.on_head = self._on_head
+        fetch.spooling = self._spooling
+        fetch.completed = self._completed
+        fetch.ended = lambda: self._ended(fetch)
+        if not self._counted:
+            self._counted = True
+            self._parts.activity.begin()
+        fetch.begin()
+        return fetch
+
+    # what the answer comes to, in the step in which it arrives
+
+    def _on_head(self, head: ResponseHead) -> bool:
+        """Decide; returns whether the content is to be kept."""
+        self.conclusion = conclusion = self._conclude(self._answer)
+        match conclusion:
+            case Store():
+                self._parts.flights.note_vary(self._request.key, conclusion.vary)
+                self._mark(unless=_is_reusable(conclusion.derived))
+                return True
+            case Combine():
+                return True
+            case Freshen():
+                self._freshen(conclusion)
+                self._mark(unless=_is_reusable(conclusion.derived))
+                self._land(LookAgain(overtaken=False))
+            case ServeStale():
+                self._land(StandIn(self._answer))
+            case RepeatUnconditionally():
+                pass  # those who wait go on waiting: the next fetch is for them as well
+            case Forward():
+                self._forward(conclusion)
+            case _:
+                assert_never(conclusion)
+        return False
+
+    def _spooling(self) -> None:
+        """The fetch's spool is ready: those who wait may read along, if the content is being kept after all."""
+        conclusion = self.conclusion
+        if self._fetch.spool.storable:
+            self._fetch.spool.on_given_up = self._uncount
+        elif not isinstance(conclusion, RepeatUnconditionally):
+            self._uncount()
+        if not isinstance(conclusion, Store):
+            return
+        if not self._fetch.spool.storable:
+            self.conclusion = Forward(Reason.TOO_LARGE)
+            self._not_shared(Reason.TOO_LARGE)
+            return
+        arriving = self._stored(conclusion, EmptyContent(), checked=False)
+        if arriving is not None and conclusion.part is None:
+            self._land(Joinable(arriving, self._fetch))
+
+    def _conclude(self, outcome: Answer | Failure) -> Conclusion:
+        parts = self._parts
+        request = self._request
+        selected = None if self._selected is None else (self._selected, self._verdict(self._selected))
+        verdict = parts.log.verdict(request.key, self._fetch.position)
+        return conclude(request, selected, outcome, verdict, parts.profile, parts.fetch.clock.now())
+
+    def _verdict(self, stored: StoredResponse) -> Verdict:
+        return self._parts.log.verdict(stored.key, stored.position, stored.groups)
+
+    def _freshen(self, plan: Freshen) -> None:
+        """The stored response holds: it takes the place of what it was, unless that is gone by now."""
+        new = freshened(plan, self._answer, self._fetch.position, self._fetch.start)
+        if isinstance(self._verdict(new), HardCovered):
+            return  # by a name that it has only now
+        self.refreshed = new
+        match plan.keep:
+            case Keep.UPDATED:
+                self._parts.store.replace(plan.stored, new)
+            case Keep.UNCHANGED:
+                pass
+            case Keep.DROPPED:
+                self._parts.store.discard(plan.stored)
+            case _:
+                assert_never(plan.keep)
+
+    def _forward(self, conclusion: Forward) -> None:
+        if conclusion.update is not None:
+            self._freshen(conclusion.update)
+        if conclusion.outdated is not None:
+            self._parts.store.discard(conclusion.outdated)
+        self._not_shared(conclusion.reason)
+
+    def _not_shared(self, reason: Reason) -> None:
+        if reason not in _PERSONAL and self._answer.head.status not in ERROR_STATUSES:  # an error says nothing about what comes after it
+            self._mark(unless=False)
+        self._land(LookAgain(overtaken=True) if reason is Reason.OVERTAKEN else Alone(reason))
+
+    def _mark(self, *, unless: bool) -> None:
+        """Nobody is to wait for the next fetch, unless its answer can be shared as this one can."""
+        flights, key = self._parts.flights, self._key
+        if key is not None and unless:
+            flights.unmark(key)
+        elif key is not None:
+            flights.mark(key, self._fetch.position, groups_of(self._answer.head.fields))
+
+    def _failed(self, problem: Problem) -> None:
+        """No answer came: whether something stale stands in is decided for everyone who waited by himself."""
+        self.conclusion = self._conclude(Failure())
+        self._land(Failed(problem))
+
+    def _land(self, landing: Joinable | LookAgain | Alone | StandIn | Failed) -> None:
+        flight = self._flight
+        if flight is None:
+            return
+        if not isinstance(landing, Joinable):
+            self._parts.flights.end(flight)
+        flight.land(landing)
+
+    # what is kept
+
+    def _completed(self, head: ResponseHead) -> None:
+        """All of the content is there: from now on it is found in the store."""
+        conclusion = self.conclusion
+        match conclusion:
+            case Store():
+                stored = self._stored(conclusion, self._fetch.spool.body(), checked=True)
+            case Combine():
+                stored = self._combined(conclusion)
+            case _:
+                return
+        if stored is not None:
+            self._parts.store.put(stored)
+
+    def _stored(self, plan: Store, body: object, *, checked: bool) -> StoredResponse | None:
+        """The response that is being stored; None when an invalidation covers it by now, or its content is not what it claimed to be."""
+        fetch = self._fetch
+        stored = stored_response(plan, self._request, self._answer, body, fetch.position, fetch.start)  # type: ignore[arg-type]
+        return None if stored is None or (checked and isinstance(self._verdict(stored), HardCovered)) else stored
+
+    def _combined(self, plan: Combine) -> StoredResponse | None:
+        """Both parts as one, if the first is still there and neither was purged or made stale meanwhile."""
+        fetch = self._fetch
+        first, second = plan.stored.body, fetch.spool.body()
+        assert plan.stored.part is not None
+        if not isinstance(first, MemoryBody) or not isinstance(second, MemoryBody):
+            return None  # parts in files are not joined: to copy them would cost more than to ask for the whole
+        if self._verdict(plan.stored) != self._parts.log.verdict(plan.stored.key, fetch.position) or plan.stored.soft_since is not None:
+            return None  # something came in between; the newer part is not worth the doubt
+        body = MemoryBody(joined(first, plan.stored.part, second, plan.answered))
+        return combined(plan, self._answer, body, fetch.position, fetch.start)
+
+    def _ended(self, fetch: Fetch) -> None:
+        if fetch is self.fetch:  # not one that is being asked again
+            if self._flight is not None:
+                self._parts.flights.end(self._flight)
+            self._uncount()
+
+    def _uncount(self) -> None:
+        """Nothing that the store will hold can come of it any more: it does not keep `settled` waiting."""
+        if self._counted:
+            self._counted = False
+            self._parts.activity.end()
+
+    @property
+    def _fetch(self) -> Fetch:
+        assert self.fetch is not None
+        return self.fetch
+
+    @property
+    def _answer(self) -> Answer:
+        fetch = self._fetch
+        assert fetch.head is not None
+        return Answer(fetch.head, fetch.request_time, fetch.response_time, fetch.offset_s)
+
+
+def joined(one: MemoryBody, place: Part, other: MemoryBody, other_place: Part) -> tuple[bytes, ...]:
+    """The content of two parts that touch or overlap: where both have a byte, that of the newer, `other`."""
+    before = one.cut(0, other_place.first - place.first - 1) if other_place.first > place.first else ()
+    after = one.cut(other_place.last - place.first + 1) if other_place.last < place.last else ()
+    return (*before, *other.pieces, *after)
+
+
+def _is_reusable(derived: Derived) -> bool:
+    """Could another request be answered with this at once, fresh or within its window? Else each has to ask the origin anyway."""
+    if derived.terms.must_validate:
+        return False
+    window_s = 0.0 if derived.terms.forbids_stale else derived.terms.swr_s
+    return derived.initial_age_s < derived.lifetime_s + window_s
