@@ -35,7 +35,8 @@ async def deliver_stored(
     damaged.
     """
     tail = b"".join((b"Age: %d\r\n" % max(0, int(age_s)), *(line + b"\r\n" for line in ours)))
-    match answer_from_store(request, stored, boundary=secrets.token_hex(16).encode()):
+    several = any(name == b"range" for _, name, _ in request.fields)  # only then parts have to be told apart
+    match answer_from_store(request, stored, boundary=secrets.token_hex(16).encode() if several else b""):
         case Whole():
             if stored.head is None:
                 stored.head = _render_stored(stored, stored.fields)
