@@ -5,7 +5,6 @@ PURGE on the data plane, the native API, unsafe requests, clock and reset all co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +16,7 @@ from edgecache.invalidation.entry import Cause
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.invalidation.logfile import LogUnwritable
 from edgecache.invalidation.selectors import GroupSelector, Selector, UrlSelector
-from edgecache.semantics.urls import normalise_authority
+from edgecache.semantics.urls import resolve_reference
 
 
 class CountsMatching(Protocol):
@@ -123,48 +122,8 @@ def selectors_after_unsafe(
     own = held_under(key)
     found = [UrlSelector(own.host, own.target)]
     for reference in references:
-        named = _resolved(key, reference)
+        named = resolve_reference(key, reference)
         named = None if named is None else held_under(named)
         if named is not None and named.scheme == own.scheme and named.host == own.host:
             found.append(UrlSelector(named.host, named.target))
     return list(dict.fromkeys(found))
-
-
-def _resolved(base: Key, reference: bytes) -> Key | None:
-    """The key that `reference`, absolute or relative to `base`, leads to (RFC 3986 5.2.2, strict); None when it is no http or https URL.
-
-    Not urllib.parse.urljoin, which drops an empty query, empty parameters and empty segments: a key's target is byte for byte.
-    """
-    match = _REFERENCE.fullmatch(reference)
-    assert match is not None  # each part may be absent: any bytes are a reference
-    scheme, authority, path, query = match.groups()
-    if authority is not None:
-        scheme = (scheme or base.scheme).lower()
-        host = normalise_authority(authority, scheme) if scheme in (b"http", b"https") else None
-        return None if host is None else Key(scheme, host, _without_dots(path) + (query or b""))
-    if scheme is not None:
-        return None  # mailto:… and the like, and http:path, which names no host
-    own_path, mark, own_query = base.target.partition(b"?")
-    if not path:
-        return base._replace(target=own_path + (mark + own_query if query is None else query))
-    if not path.startswith(b"/"):
-        path = (own_path[: own_path.rfind(b"/") + 1] or b"/") + path
-    return base._replace(target=_without_dots(path) + (query or b""))
-
-
-# RFC 3986 appendix B, without the fragment: scheme, authority, path, and the query with its question mark.
-_REFERENCE = re.compile(rb"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#.*)?", re.DOTALL)
-
-
-def _without_dots(path: bytes) -> bytes:
-    """An absolute path with its "." and ".." segments carried out (RFC 3986 5.2.4); "/" for an empty one."""
-    segments = path.split(b"/")
-    kept: list[bytes] = []
-    for segment in segments[1:]:
-        if segment == b"..":
-            del kept[-1:]
-        elif segment != b".":
-            kept.append(segment)
-    if segments[-1] in (b".", b".."):
-        kept.append(b"")
-    return b"/" + b"/".join(kept)

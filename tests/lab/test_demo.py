@@ -7,9 +7,8 @@ import hashlib
 import io
 import re
 import shlex
-import shutil
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from html import unescape
@@ -201,8 +200,8 @@ async def test_pages_load_nothing_from_elsewhere_and_show_when_they_were_made(cl
     assert text.rstrip().endswith("</html>")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-async def test_the_curl_commands_work() -> None:
+async def test_the_curl_commands_work(system_program: Callable[[str, str], str]) -> None:
+    system_program("curl", "apt-get install curl")
     async with listening() as demo:
         for page in PAGES:
             for ask in page.asks:
