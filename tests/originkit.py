@@ -33,13 +33,6 @@ def answers(port: int) -> bool:
     return False
 
 
-def free_port() -> int:
-    """A port that was free a moment ago, for programs that cannot be told to take any."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @dataclasses.dataclass
 class Response:
     """An answer as the standard library's client got it. `fields` are its lines in order, names as they were written."""

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from ports import closed_port
 
 from edgecache.caching.verdict import HardCovered, SoftCovered
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_purge_shows_what_was_hit(invoke: Any, plane: Any) -> None:
@@ -131,14 +124,15 @@ async def test_the_token_comes_from_the_environment(invoke: Any, make_plane: Any
 
 
 async def test_nothing_listens(invoke: Any) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    for command in (["stats"], ["clock"], ["purge", "--all"]):
-        result = await invoke(*command, edge=url)
-        assert result.exit_code == 1
-        assert result.stdout == ""
-        assert result.stderr.count("\n") == 1
-        assert url in result.stderr
-        assert "edgecache run" in result.stderr
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        for command in (["stats"], ["clock"], ["purge", "--all"]):
+            result = await invoke(*command, edge=url)
+            assert result.exit_code == 1
+            assert result.stdout == ""
+            assert result.stderr.count("\n") == 1
+            assert url in result.stderr
+            assert "edgecache run" in result.stderr
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8081", "ftp://a", "http://", "http://a:99999", "http://a:x", "http://a/?b", "http://[::1"])

@@ -6,7 +6,8 @@ import contextlib
 import sys
 
 import pytest
-from originkit import Site, answers, free_port
+from originkit import Site, answers
+from ports import free_port
 
 CONTENT = bytes(range(256)) * 4000
 

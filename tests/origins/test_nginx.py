@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from originkit import Response, Site, answers, free_port, until
+from originkit import Response, Site, answers, until
+from ports import free_port
 
 INSTALL = "apt-get install nginx-light"
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from originkit import PATIENCE_S, EdgeProcess, Site, free_port, until
+from originkit import PATIENCE_S, EdgeProcess, Site, until
+from ports import free_port
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 

@@ -10,6 +10,7 @@ import ssl
 
 import pytest
 import trustme
+from ports import closed_port
 from wirekit import EMPTY_POOL, Cut, Origin, filled_backlog, ok
 
 NEXT = b"GET /next HTTP/1.1\r\nHost: a.test\r\n\r\n"
@@ -489,9 +490,10 @@ def ca_file(authority, tmp_path):
     return str(path)
 
 
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+@pytest.fixture
+def closed():
+    with closed_port() as port:
+        yield port
 
 
 def elsewhere(url):
@@ -514,9 +516,9 @@ def elsewhere(url):
         ("unix:{tmp}/a-file/x.sock", "connection_refused"),
     ],
 )
-async def test_why_there_is_no_connection(start_kit, tmp_path, url, error, method):
+async def test_why_there_is_no_connection(start_kit, tmp_path, closed, url, error, method):
     (tmp_path / "a-file").write_text("")
-    url = url.format(closed=closed_port(), tmp=tmp_path)
+    url = url.format(closed=closed, tmp=tmp_path)
     kit = await start_kit(elsewhere(url))
     reply = await kit.request(method, "/a", "Accept: text/html")
     assert (reply.status, reply.error) == (502, error)
@@ -671,9 +673,9 @@ async def test_a_tunnel_to_a_tls_origin(start_kit, authority, ca_file):
     await kit.until(lambda: not kit.edge.server.connections and kit.edge.pool.figures() == EMPTY_POOL)
 
 
-async def test_many_waiting_requests_and_a_dead_origin(start_kit):
+async def test_many_waiting_requests_and_a_dead_origin(start_kit, closed):
     """Each gets its error at once, not one after the other by time-out."""
-    kit = await start_kit(elsewhere(f"http://127.0.0.1:{closed_port()}"), origin_connections=2)
+    kit = await start_kit(elsewhere(f"http://127.0.0.1:{closed}"), origin_connections=2)
     replies = await asyncio.gather(*(kit.get("/a") for _ in range(50)))
     assert {(reply.status, reply.error) for reply in replies} == {(502, "connection_refused")}
     assert kit.edge.pool.figures() == EMPTY_POOL
