@@ -7,7 +7,7 @@ now, so ports that are to be taken later come from below it.
 from __future__ import annotations
 
 import contextlib
-import random
+import secrets
 import socket
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ BELOW_EPHEMERAL = range(12_000, 32_000)  # Linux begins at 32768, macOS at 49152
 def free_port() -> int:
     """A port that was free a moment ago, for programs that cannot be told to take any."""
     while True:
-        port = random.choice(BELOW_EPHEMERAL)
+        port = secrets.choice(BELOW_EPHEMERAL)  # not from `random`, which tests seed: two runs would take the same
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
