@@ -23,8 +23,9 @@ from typing import cast
 
 from aiohttp import web
 
-from edgecache.caching.profile import SetCookie
+from edgecache.caching.profile import Profile, SetCookie
 from edgecache.caching.rules import Rule, RuleSet, normalised_target
+from edgecache.caching.tags import every_tag
 from edgecache.clock import Clock
 from edgecache.config import (
     Origin,
@@ -96,6 +97,7 @@ class Edge:
         self.clock = clock or Clock()
         self.sites = sites_of(settings)
         self.rules = {site.name: RuleSet([rule_of(one) for one in settings.rule if one.site in ("", site.name)]) for site in self.sites}
+        self.profile = profile_of(settings)
         self.records = Records(settings.records)
         self.log = InvalidationLog(settings.log_entries, file_bytes=settings.log_bytes)
         self.origin_reachable = False
@@ -194,9 +196,6 @@ class Edge:
             waiters=settings.waiters,
             hit_for_miss_s=settings.hit_for_miss_s,
         )
-        profile = dataclasses.replace(
-            PROFILES[settings.profile], set_cookie=cast(SetCookie, settings.set_cookie), sorts_languages=settings.sort_languages
-        )
         fetch = FetchParts(
             self.tasks,
             self.clock,
@@ -208,7 +207,7 @@ class Edge:
         )
         shown_to = _networks(settings.debug_allow) if settings.debug else []
         parts = FlowParts(
-            lead=LeadParts(profile, self.log, self.store, self.flights, fetch, self.activity),
+            lead=LeadParts(self.profile, self.log, self.store, self.flights, fetch, self.activity),
             sites=self.places,
             site_parts=site_parts,
             keyed=self.keyed,
@@ -221,7 +220,7 @@ class Edge:
             pseudonym=pseudonym,
             tunnel_idle_timeout_s=settings.tunnel_idle_timeout_s,
             refreshes=settings.refreshes,
-            shows_key=lambda peer_ip: bool(shown_to) and is_within(peer_ip, shown_to),
+            sees_debug=lambda peer_ip: bool(shown_to) and is_within(peer_ip, shown_to),
             report=self._report,
             write_line=lines.line,
         )
@@ -240,7 +239,15 @@ class Edge:
             spool_memory_bytes=settings.spool_bytes,
             backlog_bytes=settings.memory_bytes // 4,
         )
-        self.store = Store(str(folder) if folder else None, limits, self.clock, self._say, self._report, self._files)
+        self.store = Store(
+            str(folder) if folder else None,
+            limits,
+            self.clock,
+            self._say,
+            self._report,
+            self._files,
+            tags_of=lambda fields: every_tag(fields, self.profile),  # limits are for what comes to be stored
+        )
         try:
             meta = await self.store.open()
         except FolderError as error:
@@ -414,6 +421,17 @@ def origin_host(origin: Origin, site: SiteSettings) -> bytes | None:
     if site.public_url:
         return origin.authority
     return None if origin.scheme == "unix" or is_near(origin.host) else origin.authority
+
+
+def profile_of(settings: Settings) -> Profile:
+    """The profile that is named, with what the settings say about it."""
+    profile = PROFILES[settings.profile]
+    return dataclasses.replace(
+        profile,
+        set_cookie=cast(SetCookie, settings.set_cookie),
+        sorts_languages=settings.sort_languages,
+        tags=dataclasses.replace(profile.tags, count=settings.tags, size_bytes=settings.tag_bytes),
+    )
 
 
 def rule_of(rule: RuleSettings) -> Rule:

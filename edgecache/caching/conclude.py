@@ -32,6 +32,7 @@ from edgecache.caching.request import PresentedRequest
 from edgecache.caching.stand_in import ERROR_STATUSES, after_failure, error_window, why_no_stand_in
 from edgecache.caching.stored import Part, StoredResponse, soft_cover
 from edgecache.caching.storing import dated, is_shareable, refusal, refusal_of_directives, sets_cookie, storable_fields
+from edgecache.caching.tags import TooManyTags, tags_of
 from edgecache.caching.vary import vary_of
 from edgecache.caching.verdict import HardCovered, Verdict
 from edgecache.semantics.fields import without
@@ -107,10 +108,13 @@ def _judge(
     useless = _why_useless(request, head, derived, fields, b"public" in cache_control, answer, now)
     if useless is not None:
         return Forward(useless, outdated=_outdated(request, selected, head, useless))
+    tags = tags_of(fields, profile)
+    if isinstance(tags, TooManyTags):
+        return Forward(Reason.TOO_MANY_TAGS, outdated=_outdated(request, selected, head, Reason.TOO_MANY_TAGS))
     if isinstance(verdict, HardCovered):
         return Forward(Reason.OVERTAKEN)
     reason = _why_stored(head.fields, derived, answer, profile, now)
-    whole = Store(head.status, head.reason, fields, vary, derived, None, groups_of(fields), reason)
+    whole = Store(head.status, head.reason, fields, vary, derived, None, groups_of(fields), tags, reason)
     return whole if part is None else _judge_part(request, selected, answer, part, whole, profile)
 
 
@@ -131,9 +135,12 @@ def _judge_part(
         both = union(stored.part, part)
         if both is not None:
             fields = dated(merged(stored, fields), answer.response_time, answer.offset_s)
+            tags = tags_of(fields, profile)
+            if isinstance(tags, TooManyTags):
+                return Forward(Reason.TOO_MANY_TAGS)
             status, phrase, place = _as_stored(both)
             derived = _derive(fields, status, request, answer, profile)
-            return Combine(stored, part, status, phrase, fields, derived, place, groups_of(fields), Reason.COMBINED)
+            return Combine(stored, part, status, phrase, fields, derived, place, groups_of(fields), tags, Reason.COMBINED)
     if first(request.fields, b"if-range") is not None:
         return Forward(Reason.PARTIAL_ALONE)
     status, phrase, place = _as_stored(part)
@@ -250,8 +257,9 @@ def _freshen(
     fields = dated(storable_fields(fields, cache_control, profile), answer.response_time, answer.offset_s)
     vary = vary_of(fields, request.fields, profile)
     derived = _derive(fields, stored.status, request, answer, profile)
+    tags = tags_of(fields, profile)
     forced = is_forced(request.rule, stored.status)
-    if vary is None or not (forced or refusal_of_directives(stored.status, cache_control) is None):
+    if vary is None or isinstance(tags, TooManyTags) or not (forced or refusal_of_directives(stored.status, cache_control) is None):
         keep = Keep.DROPPED
     else:
         keep = Keep.UPDATED if is_shareable(request, cache_control) else Keep.UNCHANGED
@@ -262,6 +270,7 @@ def _freshen(
         vary=stored.vary if vary is None else vary,
         derived=derived,
         groups=groups_of(fields),
+        tags=tags.tags if isinstance(tags, TooManyTags) else tags,
         keep=keep,
         raises_position=raises_position,
         reason=reason,

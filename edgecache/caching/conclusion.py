@@ -46,6 +46,7 @@ class Store:
     derived: Derived
     part: Part | None
     groups: tuple[str, ...]
+    tags: tuple[str, ...]
     reason: Reason
 
 
@@ -72,6 +73,7 @@ class Freshen:
     vary: Variant
     derived: Derived
     groups: tuple[str, ...]
+    tags: tuple[str, ...]
     keep: Keep
     raises_position: bool
     reason: Reason
@@ -92,6 +94,7 @@ class Combine:
     derived: Derived
     part: Part | None
     groups: tuple[str, ...]
+    tags: tuple[str, ...]
     reason: Reason
 
 

@@ -36,6 +36,7 @@ def stored_response(
         terms=plan.derived.terms,
         part=plan.part,
         groups=plan.groups,
+        tags=plan.tags,
     )
 
 
@@ -67,6 +68,7 @@ def freshened(plan: Freshen, answer: Answer, position: int, start: int) -> Store
         terms=plan.derived.terms,
         part=old.part,
         groups=plan.groups,
+        tags=plan.tags,
         soft_since=None if soft is None else soft.since,
         soft_position=0 if soft is None else soft.position,
     )
@@ -103,6 +105,7 @@ def combined(plan: Combine, answer: Answer, body: Content, position: int, start:
         terms=plan.derived.terms,
         part=whole,
         groups=plan.groups,
+        tags=plan.tags,
     )
     new.hits = old.hits
     return new

@@ -89,6 +89,11 @@ class Reason(enum.Enum):
     ERROR_KEPT_OUT = ("error-kept-out", "an error does not take the place of a stored response that can still stand in", "RFC 9111 4.3.3")
     OVERTAKEN = ("overtaken", "an invalidation came while the answer was on its way", "edgecache: invalidation")
     TOO_LARGE = ("too-large", "its content exceeds the limit for stored responses", "edgecache: limits")
+    TOO_MANY_TAGS = (
+        "too-many-tags",
+        "it has more cache tags than the limits allow, and a purge would miss it by one that was left out",
+        "edgecache: limits",
+    )
     INCOMPLETE = ("incomplete", "the origin ended it before it was complete", "RFC 9111 3.3")
 
     # … or there was none, or none that helps.

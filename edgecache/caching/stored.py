@@ -57,7 +57,8 @@ class StoredResponse:
     body             its content
     part             None when the content is the whole; else which part of it
     groups           Cache-Groups that it is in (RFC 9875)
-    size_bytes       what it costs in the store: body, fields and a fixed overhead
+    tags             its cache tags, as caching.tags normalises them
+    size_bytes       what it costs in the store: body, fields, groups, tags and a fixed overhead
     request_time     edge time when the origin request was sent
     response_time    edge time when its head arrived
     offset_s         clock offset in force then; origin dates are moved by it for arithmetic
@@ -89,6 +90,7 @@ class StoredResponse:
         "soft_since",
         "start",
         "status",
+        "tags",
         "terms",
         "vary",
     )
@@ -112,6 +114,7 @@ class StoredResponse:
         terms: ReuseTerms = PLAIN_TERMS,
         part: Part | None = None,
         groups: tuple[str, ...] = (),
+        tags: tuple[str, ...] = (),
         soft_since: float | None = None,
         soft_position: int = 0,
     ) -> None:
@@ -123,6 +126,7 @@ class StoredResponse:
         self.body = body
         self.part = part
         self.groups = groups
+        self.tags = tags
         self.request_time = request_time
         self.response_time = response_time
         self.offset_s = offset_s
@@ -136,6 +140,8 @@ class StoredResponse:
         self.hits = 0
         self.head: bytes | None = None  # rendered by edge.deliver at the first hit: what no two hits differ in
         self.size_bytes = body.length + sum(len(line) for line, _, _ in fields) + len(key.target) + len(key.extra) + OVERHEAD_BYTES
+        if groups or tags:
+            self.size_bytes += sum(len(name) + NAME_OVERHEAD_BYTES for name in (*groups, *tags))
 
     @property
     def body_bytes(self) -> int:
@@ -153,6 +159,7 @@ class StoredResponse:
 
 # What a stored response costs beside its bytes: the object, its tuples and its place in two dictionaries. Measured on CPython 3.11.
 OVERHEAD_BYTES = 1024
+NAME_OVERHEAD_BYTES = 64  # of a group or tag: an str, and its place in the tuple
 
 
 def soft_cover(stored: StoredResponse, verdict: Verdict, position: int = -1) -> SoftCovered | None:

@@ -267,6 +267,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     variants: Annotated[
         int, count(LIMITS, "responses", "Stored responses of one URL that differ by Vary; beyond them the oldest goes.", 1, 100_000)
     ] = 100
+    tags: Annotated[
+        int,
+        count(LIMITS, "tags", "Cache tags of one response, each counted once; a response with more is not stored.", 0, 100_000),
+    ] = 1000
+    tag_bytes: Annotated[
+        int,
+        size(LIMITS, "Cache tags of one response together, separators aside; a response with more is not stored.", 0, 2**24),
+    ] = 16 * 1024
     waiters: Annotated[int, count(LIMITS, "requests", "Requests that may wait for one fetch; beyond them requests get 503.")] = 10_000
     refreshes: Annotated[
         int,
@@ -325,7 +333,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     debug: Annotated[
         bool,
         Setting(
-            SAFETY, Kind.SWITCH, "Whether Cache-Status also names the key under which a response is stored, for clients in debug_allow."
+            SAFETY,
+            Kind.SWITCH,
+            "Whether clients in debug_allow also get, in Cache-Status, the key under which a response is stored, and the fields with its "
+            "cache tags (Surrogate-Key, Cache-Tag and the like), which are kept from all others.",
         ),
     ] = False
     debug_allow: Annotated[tuple[str, ...], Setting(SAFETY, Kind.NETWORKS, "Networks whose clients see what debug adds.")] = (

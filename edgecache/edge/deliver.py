@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from typing import assert_never
 
 from edgecache.caching.answer import Multipart, NotModified, Partial, Unsatisfiable, Whole, answer_from_store
@@ -16,7 +17,7 @@ from edgecache.http1.framing import CHUNKED, UNTIL_CLOSE
 from edgecache.http1.problem import Broken, PeerGone
 from edgecache.semantics.conditional import fields_of_304, not_modified
 from edgecache.semantics.dates import format_http_date
-from edgecache.semantics.fields import end_to_end
+from edgecache.semantics.fields import end_to_end, without
 from edgecache.semantics.message import Fields, ResponseHead
 from edgecache.store.body import Body, BrokenStored
 from edgecache.store.spool import Lagging, Reader, ReaderGone
@@ -26,8 +27,33 @@ NO_CONTENT = frozenset((204, 205, 304))
 NOT_STORED = frozenset((b"age", b"content-length", b"trailer"))  # written anew, or, as trailers are, not kept
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Which fields do clients of one kind not get? Names in lower case.
+
+    arriving   of an answer that comes from the origin, its trailers included: what is meant for the edge
+    stored     of one from the store: that, and NOT_STORED
+    usual      nearly all clients are of this kind: heads rendered for it are kept with the stored response
+    """
+
+    arriving: frozenset[bytes]
+    stored: frozenset[bytes]
+    usual: bool
+
+    @classmethod
+    def of(cls, names: Set[bytes], *, usual: bool) -> Withheld:
+        """What is withheld from clients that do not get the fields of these names."""
+        return cls(frozenset(names), NOT_STORED | names, usual)
+
+
 async def deliver_stored(
-    exchange: Exchange, request: PresentedRequest, stored: StoredResponse, age_s: float, ours: Sequence[bytes], names: NameMap
+    exchange: Exchange,
+    request: PresentedRequest,
+    stored: StoredResponse,
+    age_s: float,
+    ours: Sequence[bytes],
+    names: NameMap,
+    withheld: Withheld,
 ) -> bool:
     """Answer with a stored response, as far as the client wants it (RFC 9111 4, 5.1; RFC 9110 13, 14). False when it was cut off.
 
@@ -38,24 +64,27 @@ async def deliver_stored(
     several = any(name == b"range" for _, name, _ in request.fields)  # only then parts have to be told apart
     match answer_from_store(request, stored, boundary=secrets.token_hex(16).encode() if several else b""):
         case Whole():
-            if stored.head is None:
-                stored.head = _render_stored(stored, stored.fields)
             mapped = names.mapped(stored.fields)
-            head = stored.head if mapped is stored.fields else _render_stored(stored, mapped)
+            if mapped is stored.fields and withheld.usual:
+                head = stored.head
+                if head is None:
+                    head = stored.head = _render_stored(stored, mapped, withheld.stored)
+            else:
+                head = _render_stored(stored, mapped, withheld.stored)
             return await _write_body(exchange, stored.status, [head, tail], stored.body, [(0, stored.body_bytes)], stored.body_bytes)
         case NotModified(fields):
-            exchange.write_head(304, [b"HTTP/1.1 304 Not Modified\r\n", *_lines(names.mapped(fields), b"age"), tail], 0)
+            exchange.write_head(304, [b"HTTP/1.1 304 Not Modified\r\n", *_lines(names.mapped(fields), withheld.stored), tail], 0)
             exchange.finish()
             return True
         case Partial(fields, offset, length):
-            return await _write_body(
-                exchange, 206, _partial_head(names.mapped(fields), length, tail), stored.body, [(offset, length)], length
-            )
+            head_lines = _partial_head(_lines(names.mapped(fields), withheld.stored), length, tail)
+            return await _write_body(exchange, 206, head_lines, stored.body, [(offset, length)], length)
         case Multipart(fields, pieces, length):
-            return await _write_body(exchange, 206, _partial_head(names.mapped(fields), length, tail), stored.body, pieces, length)
+            head_lines = _partial_head(_lines(names.mapped(fields), withheld.stored), length, tail)
+            return await _write_body(exchange, 206, head_lines, stored.body, pieces, length)
         case Unsatisfiable(fields):
             text = b"416: the response has no such range\n"
-            head_lines = [b"HTTP/1.1 416 Range Not Satisfiable\r\n", *_lines(fields, b"age"), b"Content-Length: %d\r\n" % len(text), tail]
+            head_lines = [b"HTTP/1.1 416 Range Not Satisfiable\r\n", *_lines(fields), b"Content-Length: %d\r\n" % len(text), tail]
             exchange.write_head(416, head_lines, len(text), (text,))
             exchange.finish()
             return True
@@ -103,7 +132,14 @@ async def _write_body(
 
 
 async def deliver_arriving(
-    exchange: Exchange, fetch: Fetch, reader: Reader, head: ResponseHead, ours: Sequence[bytes], names: NameMap, own_conditions: bool
+    exchange: Exchange,
+    fetch: Fetch,
+    reader: Reader,
+    head: ResponseHead,
+    ours: Sequence[bytes],
+    names: NameMap,
+    withheld: Withheld,
+    own_conditions: bool,
 ) -> bool:
     """Pass on what the origin answers, as it comes. True when it reached the client whole, False when it was cut off.
 
@@ -114,11 +150,11 @@ async def deliver_arriving(
     if not any(name == b"date" for _, name, _ in fields):  # RFC 9110 6.6.1: whoever forwards a response without Date adds one
         extra.append(b"Date: %s\r\n" % format_http_date(fetch.response_time - fetch.offset_s))
     if own_conditions and not_modified(exchange.request.fields, head.status, fields):
-        exchange.write_head(304, [b"HTTP/1.1 304 Not Modified\r\n", *_lines(fields_of_304(fields)), *extra], 0)
+        exchange.write_head(304, [b"HTTP/1.1 304 Not Modified\r\n", *_lines(fields_of_304(fields), withheld.arriving), *extra], 0)
         exchange.finish()
         return True
-    without = b"content-length" if head.status == 204 else b""  # RFC 9110 8.6: no Content-Length in a 204
-    lines = [b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason), *_lines(fields, without), *extra]
+    left_out = withheld.arriving | {b"content-length"} if head.status == 204 else withheld.arriving  # RFC 9110 8.6: none in a 204
+    lines = [b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason), *_lines(fields, left_out), *extra]
     framing = fetch.framing
     if framing in (CHUNKED, UNTIL_CLOSE):
         framing = CHUNKED if exchange.chunks_understood else UNTIL_CLOSE
@@ -134,34 +170,38 @@ async def deliver_arriving(
     except (Broken, Lagging, OSError):
         exchange.cut()
         return False
-    exchange.finish(fetch.spool.trailers)
+    exchange.finish(without(fetch.spool.trailers, withheld.arriving))
     return True
 
 
-def interim(head: ResponseHead) -> bytes:
+def interim(head: ResponseHead, withheld: Withheld) -> bytes:
     """A 1xx response as it is forwarded (RFC 9110 15.2)."""
-    return b"".join((b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason), *_lines(end_to_end(head.fields)), b"\r\n"))
+    fields = _lines(end_to_end(head.fields), withheld.arriving)
+    return b"".join((b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason), *fields, b"\r\n"))
 
 
-def switching(head: ResponseHead) -> bytes:
+def switching(head: ResponseHead, withheld: Withheld) -> bytes:
     """A 101 response as it is forwarded: the one response whose Upgrade is meant for the client (RFC 9110 7.8)."""
     upgrade = [line + b"\r\n" for line, name, _ in head.fields if name == b"upgrade"]
-    fields = _lines(end_to_end(head.fields))
+    fields = _lines(end_to_end(head.fields), withheld.arriving)
     return b"".join((b"HTTP/1.1 101 %s\r\n" % head.reason, *fields, b"Connection: Upgrade\r\n", *upgrade, b"\r\n"))
 
 
-def _render_stored(stored: StoredResponse, fields: Fields) -> bytes:
-    """What no two answers from this stored response differ in. A stored response is complete, so its length is known, however it came."""
+def _render_stored(stored: StoredResponse, fields: Fields, left_out: Set[bytes]) -> bytes:
+    """What no two answers from this stored response differ in, for clients of one kind.
+
+    A stored response is complete, so its length is known, however it came.
+    """
     lines = [b"HTTP/1.1 %d %s\r\n" % (stored.status, stored.reason)]
-    lines.extend(line + b"\r\n" for line, name, _ in fields if name not in NOT_STORED)
+    lines.extend(_lines(fields, left_out))
     if stored.status not in NO_CONTENT:
         lines.append(b"Content-Length: %d\r\n" % stored.body_bytes)
     return b"".join(lines)
 
 
-def _partial_head(fields: Fields, length: int, tail: bytes) -> list[bytes]:
-    return [b"HTTP/1.1 206 Partial Content\r\n", *_lines(fields, b"age"), b"Content-Length: %d\r\n" % length, tail]
+def _partial_head(lines: list[bytes], length: int, tail: bytes) -> list[bytes]:
+    return [b"HTTP/1.1 206 Partial Content\r\n", *lines, b"Content-Length: %d\r\n" % length, tail]
 
 
-def _lines(fields: Fields, without: bytes = b"") -> list[bytes]:
-    return [line + b"\r\n" for line, name, _ in fields if name != without]
+def _lines(fields: Fields, left_out: Set[bytes] = frozenset()) -> list[bytes]:
+    return [line + b"\r\n" for line, name, _ in fields if name not in left_out]

@@ -17,11 +17,12 @@ from edgecache.caching.reasons import Reason
 from edgecache.caching.request import PresentedRequest
 from edgecache.caching.rules import RuleSet
 from edgecache.caching.stored import StoredResponse
+from edgecache.caching.tags import tag_field_names
 from edgecache.caching.vary import vary_of
 from edgecache.caching.verdict import Clean, HardCovered, SoftCovered, Verdict
 from edgecache.edge.answers import own_answer, proxy_status, server_timing
 from edgecache.edge.collapse import Alone, Failed, Flight, FlightKey, Full, Joinable, LookAgain, StandIn, WaitedTooLong, WaiterGone
-from edgecache.edge.deliver import deliver_arriving, deliver_stored, interim, switching
+from edgecache.edge.deliver import Withheld, deliver_arriving, deliver_stored, interim, switching
 from edgecache.edge.fetch import Fetch, is_event_stream
 from edgecache.edge.forward import Forwarder, wanted_upgrade
 from edgecache.edge.hops import answer_last_hop, next_hop
@@ -73,7 +74,7 @@ class FlowParts:
     tunnel_idle_timeout_s: float
     refreshes: int
     ranges: int
-    shows_key: Callable[[str], bool]  # may this peer see the cache key?
+    sees_debug: Callable[[str], bool]  # does this peer get what debug adds: the cache key, and fields that are meant for the edge?
     report: Callable[[str, BaseException], None]
     write_line: Callable[[Row], None]
 
@@ -83,6 +84,7 @@ class Visit:
 
     __slots__ = (
         "began",
+        "debug",
         "exchange",
         "flags",
         "handled",
@@ -97,8 +99,9 @@ class Visit:
         "waited",
     )
 
-    def __init__(self, exchange: Exchange, request_id: int, started: float, began: float) -> None:
+    def __init__(self, exchange: Exchange, request_id: int, started: float, began: float, debug: bool) -> None:
         self.exchange = exchange
+        self.debug = debug  # the client gets what is kept from others
         self.request_id = request_id
         self.started = started
         self.began = began
@@ -122,6 +125,8 @@ class Flow:
         self.log = parts.lead.log
         self.store = parts.lead.store
         self.flights = parts.lead.flights
+        self.withheld = Withheld.of(tag_field_names(parts.lead.profile), usual=True)
+        self.withheld_from_debug = Withheld.of(frozenset(), usual=False)
         self.refreshing: dict[FlightKey, int] = {}  # position of each refresh in the background
 
     async def serve(self, exchange: Exchange) -> None:
@@ -272,7 +277,8 @@ class Flow:
         try:
             # The fields as they are stored: what is for one user alone, such as a cookie that is stripped, is for the one who asked.
             head = ResponseHead(fetch.head.status, fetch.head.reason, fetch.head.minor, arriving.fields)
-            if not await deliver_arriving(visit.exchange, fetch, reader, head, ours, self._names(visit), own_conditions=True):
+            names, withheld = self._names(visit), self._withheld(visit)
+            if not await deliver_arriving(visit.exchange, fetch, reader, head, ours, names, withheld, own_conditions=True):
                 visit.flags |= Flag.BODY_BROKEN
                 visit.reason = Reason.INCOMPLETE
         finally:
@@ -287,7 +293,7 @@ class Flow:
         exchange = visit.exchange
         site = visit.site
         assert site is not None
-        lead = Lead(self.parts.lead, request, wanted, flight, key, site.pool, 0, None, self._on_interim(exchange, request.fields))
+        lead = Lead(self.parts.lead, request, wanted, flight, key, site.pool, 0, None, self._on_interim(visit, request.fields))
         exchange.connection.on_gone = lead.client_left
         answer = await lead.ask()
         fetch = lead.fetch
@@ -342,7 +348,7 @@ class Flow:
         assert site is not None
         head = RequestHead(request.method, request.target, 1, request.fields)
         framing = exchange.connection.request_framing
-        on_interim = self._on_interim(exchange, request.fields)
+        on_interim = self._on_interim(visit, request.fields)
         fetch = Fetch(self.parts.lead.fetch, site.pool, self.log.head, head, framing, exchange.content, on_interim)
         if request.method not in SAFE:
             assert visit.placed is not None
@@ -491,6 +497,9 @@ class Flow:
             visit.names = NameMap(visit.placed)
         return visit.names
 
+    def _withheld(self, visit: Visit) -> Withheld:
+        return self.withheld_from_debug if visit.debug else self.withheld
+
     def _status_line(
         self,
         visit: Visit,
@@ -503,16 +512,17 @@ class Flow:
         stored: bool = False,
         collapsed: bool = False,
     ) -> bytes:
-        key = request.key.url if self.parts.shows_key(visit.exchange.peer_ip) else None
+        key = request.key.url if visit.debug else None
         value = cache_status(reason, fwd=fwd, fwd_status=fwd_status, ttl_s=ttl_s, stored=stored, collapsed=collapsed, key=key)
         return b"Cache-Status: " + value
 
-    def _on_interim(self, exchange: Exchange, fields: Fields) -> Callable[[ResponseHead], None]:
+    def _on_interim(self, visit: Visit, fields: Fields) -> Callable[[ResponseHead], None]:
+        exchange, withheld = visit.exchange, self._withheld(visit)
         expects = any(name == b"expect" for _, name, _ in fields)
 
         def on_interim(head: ResponseHead) -> None:
             if head.status != 100 or expects:  # a 100 is for who waits for it (RFC 9110 15.2.1)
-                exchange.write_interim(interim(head))
+                exchange.write_interim(interim(head, withheld))
 
         return on_interim
 
@@ -525,7 +535,8 @@ class Flow:
         self, visit: Visit, request: PresentedRequest, stored: StoredResponse, age_s: float, ours: Sequence[bytes]
     ) -> bool:
         try:
-            whole = await deliver_stored(visit.exchange, request, stored, age_s, ours, self._names(visit))
+            names, withheld = self._names(visit), self._withheld(visit)
+            whole = await deliver_stored(visit.exchange, request, stored, age_s, ours, names, withheld)
         except BrokenStored as broken:
             self.store.broken(stored, broken)
             if not visit.exchange.started:
@@ -541,7 +552,8 @@ class Flow:
         if is_event_stream(answer.fields):
             visit.exchange.connection.close_when_client_ends()
         ours = [status, server_timing(decision, fetch.origin_s)[0]]
-        if not await deliver_arriving(visit.exchange, fetch, fetch.reader, answer, ours, self._names(visit), own_conditions):
+        names, withheld = self._names(visit), self._withheld(visit)
+        if not await deliver_arriving(visit.exchange, fetch, fetch.reader, answer, ours, names, withheld, own_conditions):
             visit.flags |= Flag.BODY_BROKEN
             visit.reason = Reason.INCOMPLETE
 
@@ -599,7 +611,7 @@ class Flow:
         exchange.status = 101
         exchange.started = True
         client = exchange.connection
-        client.transport.write(switching(answer))
+        client.transport.write(switching(answer, self._withheld(visit)))
         client.join_tunnel(origin, self.parts.tunnel_idle_timeout_s)
 
     async def _invalidate(self, visit: Visit) -> None:
@@ -642,7 +654,7 @@ class Flow:
 
     def _visit(self, exchange: Exchange) -> Visit:
         clock = self.clock
-        return Visit(exchange, self.parts.records.next_id(), clock.now(), clock.monotonic())
+        return Visit(exchange, self.parts.records.next_id(), clock.now(), clock.monotonic(), self.parts.sees_debug(exchange.peer_ip))
 
     def _record(self, visit: Visit) -> None:
         exchange = visit.exchange

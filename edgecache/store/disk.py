@@ -25,6 +25,7 @@ from edgecache.store.queues import Queues
 from edgecache.store.row import (
     INLINE_BYTES,
     FileNote,
+    TagsOf,
     decode,
     encode,
     encode_beside,
@@ -55,6 +56,7 @@ class DiskParts:
 
     limit_bytes  of rows and files together
     variants     how many responses one key may have
+    tags_of      the tags of what is read, by the profile in force. Called in any thread
     uses         how often a response was used in the memory tier; 0 when it is not there. Called in the writer
     evicted      hears which responses had to make room. Called in the writer
     """
@@ -67,6 +69,7 @@ class DiskParts:
     teller: Teller
     limit_bytes: int
     variants: int
+    tags_of: TagsOf
     uses: Callable[[Key, Variant], int]
     evicted: Callable[[list[StoredResponse]], None]
 
@@ -258,7 +261,7 @@ class DiskTier:
                 note = file_note(row.value, row.frame)
                 if note is not None and self._parts.shelf.size(note.place) != note.length:
                     raise msgspec.DecodeError("a file is not as long as its content")
-                found.append(decode(row.value, row.frame, self._filed))
+                found.append(decode(row.value, row.frame, self._filed, self._parts.tags_of))
             except (msgspec.DecodeError, OSError) as error:
                 self._parts.teller.tell(Trouble.BODY, error)
                 self._remove_damaged(row)

@@ -4,7 +4,8 @@ A row is a frame of fixed length, the head, and the content or where it is. The 
 SQLite does not notice when a byte of a value has changed; then come format, log id and (position, start), so that rows can be compared
 without decoding them. Nothing in a row is executable or self-describing: msgpack with one known shape.
 
-What a profile derived (lifetime, terms, groups) is kept as it was derived.
+What a profile derived is kept as it was derived (lifetime, terms, groups), but for tags: they are derived of the fields when a row is read,
+by the profile that is in force then.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import NamedTuple
 import msgspec
 
 from edgecache.caching.stored import Key, Part, ReuseTerms, StoredResponse, Variant
-from edgecache.semantics.message import Field
+from edgecache.semantics.message import Field, Fields
 from edgecache.store.body import Body, FileBody, MemoryBody
 
 FORMAT = 1  # of rows, files and folder together: whoever changes any of them counts on
 INLINE_BYTES = 32 * 1024  # content up to here is in the row
+
+TagsOf = Callable[[Fields], tuple[str, ...]]  # the tags of a stored response with these fields; called in any thread
 
 NAME_PREFIX = "r"
 NAMES_FROM, NAMES_TO = "r", "s"  # every row's name lies between them
@@ -141,18 +144,19 @@ def file_note(row: bytes, known: Frame) -> FileNote | None:
     return _decode_note(memoryview(row)[known.head_to :]) if known.filed else None
 
 
-def decode(row: bytes, known: Frame, filed: Callable[[FileNote], FileBody]) -> StoredResponse:
+def decode(row: bytes, known: Frame, filed: Callable[[FileNote], FileBody], tags_of: TagsOf) -> StoredResponse:
     """The stored response in a sound row. `filed` gives the body for content in a file.
 
     Raises msgspec.DecodeError, which for a row with a good checksum is a defect of whoever wrote it.
     """
     head = _decode_head(memoryview(row)[known.head_from : known.head_to])
     note = file_note(row, known)
+    fields = [_field(one) if isinstance(one, bytes) else one for one in head.fields]
     return StoredResponse(
         key=head.key,
         status=head.status,
         reason=head.reason,
-        fields=[_field(one) if isinstance(one, bytes) else one for one in head.fields],
+        fields=fields,
         vary=head.vary,
         body=MemoryBody((row[known.head_to :],)) if note is None else filed(note),
         request_time=head.request_time,
@@ -165,6 +169,7 @@ def decode(row: bytes, known: Frame, filed: Callable[[FileNote], FileBody]) -> S
         terms=head.terms,
         part=head.part,
         groups=head.groups,
+        tags=tags_of(fields),
         soft_since=head.soft_since,
         soft_position=head.soft_position,
     )

@@ -31,7 +31,7 @@ from edgecache.store.folder import Folder
 from edgecache.store.keeper import Keeper, KeeperParts
 from edgecache.store.memory import MemoryStore, Name, age_order
 from edgecache.store.queues import Queues
-from edgecache.store.row import NAMES_FROM, same
+from edgecache.store.row import NAMES_FROM, TagsOf, same
 from edgecache.store.spool import Spool, SpoolFiles
 from edgecache.store.trouble import Say, Teller, Trouble, kind_of
 from edgecache.store.workers import Report, Workers
@@ -76,7 +76,16 @@ class Store:
     loaded, disk_evicted   responses that came from disk, or had to make room there, since the start
     """
 
-    def __init__(self, folder: str | None, limits: StoreLimits, clock: Clock, say: Say, report: Report, files: Files | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | None,
+        limits: StoreLimits,
+        clock: Clock,
+        say: Say,
+        report: Report,
+        files: Files | None = None,
+        tags_of: TagsOf = lambda fields: (),
+    ) -> None:
         self.folder = folder
         self.limits = limits
         self.memory = MemoryStore(limits.memory_bytes, limits.variants, self._evicted_from_memory)
@@ -87,6 +96,7 @@ class Store:
         self._say = say
         self._report = report
         self._files = files or Files()
+        self._tags_of = tags_of  # of what is read from disk, by the profile in force; without it that has none
         self._spool_files: SpoolFiles | None = None
         self._partial: set[Key] = set()  # keys of which memory holds some responses and not all
         self._nothing: OrderedDict[int, None] = OrderedDict()  # keys, by their hash, for which nothing is stored
@@ -133,6 +143,7 @@ class Store:
                 teller,
                 limit_bytes=limits.disk_bytes,
                 variants=limits.variants,
+                tags_of=self._tags_of,
                 uses=self._uses,
                 evicted=lambda gone: writer.tell_loop(lambda: self._evicted_from_disk(gone)),
             )

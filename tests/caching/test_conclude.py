@@ -281,6 +281,7 @@ def test_what_is_stored() -> None:
         "X-Nonce: 4",
         "Proxy-Authenticate: Basic",
         'Cache-Groups: "one", "two"',
+        "Surrogate-Key: News front",
         "X-Own: 1",
         delay_s=2.0,
     )
@@ -294,12 +295,14 @@ def test_what_is_stored() -> None:
             "Vary: Accept, Foo",
             "Age: 30",
             'Cache-Groups: "one", "two"',
+            "Surrogate-Key: News front",
             "X-Own: 1",
         ),
         vary=((b"accept", None), (b"foo", b"1")),
         derived=Derived(600.0, 32.0, ReuseTerms(swr_s=30.0, sie_s=90.0), Reason.MAX_AGE),
         part=None,
         groups=("one", "two"),
+        tags=("news", "front"),
         reason=Reason.MAX_AGE,
     )
 

@@ -105,6 +105,25 @@ SIZES = [0, 1, 32 * 1024, 32 * 1024 + 1, 256 * 1024 + 1, MIB, MIB + 1, 5 * MIB +
 
 
 @pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("size", [5, 100_000])
+async def test_tags_survive_and_are_kept_from_clients(lives, tmp_path, size, end):
+    kit = await lives.start()
+    lives.origin.answer("/a", fresh(content("a", size), "Surrogate-Key: One \u00fc", 'Cache-Groups: "g"', "Cache-Tag: two"))
+    await kit.get("/a")
+    [before] = kit.edge.store.memory.objects()
+    await end(lives, tmp_path)
+    kit = await lives.start(tags=1)  # a limit is for what comes to be stored: a purge still finds the rest by all of its tags
+    reply = await kit.get("/a")
+    assert (reply.hit, reply.body, reply.get("cache-groups")) == (True, content("a", size), b'"g"')
+    assert (reply.get("surrogate-key"), reply.get("cache-tag")) == (None, None)
+    [found] = kit.edge.store.memory.objects()
+    assert found.tags == before.tags == ("one", "\udcfc", "two")
+    assert found.groups == before.groups == ("g",)
+    kit = await lives.start(debug=True)
+    assert (await kit.get("/a")).all("surrogate-key") == [b"One \xfc"]
+
+
+@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
 async def test_content_is_the_same_byte_for_byte(lives, tmp_path, chunked, end):
     kit = await lives.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgecache.caching.profile import Separators
 from edgecache.profiles import PROFILES
 from edgecache.profiles.standard import STANDARD
 
@@ -17,3 +18,13 @@ def test_standard_does_what_the_rfcs_say() -> None:
     assert STANDARD.targeted_fields == (b"cdn-cache-control",)
     assert (STANDARD.heuristic_fraction, STANDARD.heuristic_cap_s) == (0.1, 86400.0)
     assert not STANDARD.sorts_languages
+
+
+def test_standard_reads_every_tag_field_in_one_way() -> None:
+    rules = STANDARD.tags
+    assert {separators for _, separators in rules.fields} == {Separators.EITHER}
+    assert {name.decode() for name, _ in rules.fields} == {
+        *("surrogate-key", "surrogate-keys", "cache-tag", "cache-tags", "purge-cache-tags", "xkey", "x-cache-tags", "x-magento-tags"),
+        "edge-cache-tag",
+    }
+    assert (rules.ignores_case, rules.count, rules.size_bytes) == (True, 1000, 16 * 1024)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.caching.stored import Key, Part, ReuseTerms, StoredResponse
+from edgecache.semantics.message import Fields
 from edgecache.store import row
 from edgecache.store.body import FileBody, MemoryBody
 
@@ -20,10 +21,12 @@ ODD_FIELDS = [
     (b"Set-Cookie: a=1", b"set-cookie", b"a=1"),
     (b"Set-Cookie: b=2", b"set-cookie", b"b=2"),
     (b"X-Not: what the line says", b"x-other", b"something else"),
+    (b"Cache-Tag: A,b", b"cache-tag", b"A,b"),
 ]
 FULL = {
     "part": Part(5, 104, None),
     "groups": ("a", "b c"),
+    "tags": ("A", "b"),
     "terms": ReuseTerms(True, False, 30.0, 60.5),
     "soft_since": 12.25,
     "soft_position": 7,
@@ -41,6 +44,10 @@ cases = pytest.mark.parametrize(
 )
 
 
+def tags_of(fields: Fields) -> tuple[str, ...]:
+    return tuple(tag for _, name, value in fields if name == b"cache-tag" for tag in value.decode("latin-1").split(","))
+
+
 def written(stored: StoredResponse) -> bytes:
     return row.encode(stored, storekit.LOG, stored.body)
 
@@ -48,7 +55,7 @@ def written(stored: StoredResponse) -> bytes:
 def read(raw: bytes) -> StoredResponse:
     known = row.frame(raw)
     assert known is not None
-    return row.decode(raw, known, lambda note: pytest.fail("no file"))
+    return row.decode(raw, known, lambda note: pytest.fail("no file"), tags_of)
 
 
 @cases
@@ -115,6 +122,15 @@ def test_any_bytes_are_no_row(raw):
     assert row.frame(raw) is None
 
 
+def test_tags_are_derived_when_a_row_is_read():
+    stored = storekit.stored(fields=ODD_FIELDS, tags=("of", "another", "profile"))
+    raw = written(stored)
+    found = read(raw)
+    assert found.tags == ("A", "b")
+    assert row.is_row_of(raw, found)
+    assert row.same(stored, found)
+
+
 def test_content_in_a_file_is_a_note_of_where_it_is():
     body = FileBody(None, None, "bodies/00/r00.1", 3 * 2**20, (1, 2, 3), outlives=True)
     stored = storekit.stored(body=body)
@@ -123,7 +139,7 @@ def test_content_in_a_file_is_a_note_of_where_it_is():
     note = row.FileNote("bodies/00/r00.1", 3 * 2**20, (1, 2, 3))
     assert row.file_note(raw, known) == note
     seen = []
-    found = row.decode(raw, known, lambda note: seen.append(note) or MemoryBody(()))
+    found = row.decode(raw, known, lambda note: seen.append(note) or MemoryBody(()), tags_of)
     assert seen == [note]
     assert found.fields == stored.fields
 

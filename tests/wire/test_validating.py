@@ -97,7 +97,6 @@ async def test_the_freshness_of_the_304_counts(kit, lines, lifetime_s):
         (["X-A: 1", "X-A: 2"], ["X-A: 3"], "x-a", [b"3"]),
         (["X-A: 1"], ["X-B: 3"], "x-a", [b"1"]),
         ([], ["X-A: 3", "X-A: 4"], "x-a", [b"3", b"4"]),
-        (["Cache-Tag: one"], ["Cache-Tag: two"], "cache-tag", [b"two"]),
         (["Content-Encoding: gzip"], ["Content-Encoding: br"], "content-encoding", [b"gzip"]),
         ([], ["Content-Length: 999"], "content-length", [b"3"]),
         ([], ["Content-Range: bytes 0-0/9"], "content-range", []),
