@@ -18,14 +18,16 @@ import ssl
 import sys
 import traceback
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from aiohttp import web
 
 from edgecache.caching.profile import Profile, SetCookie
-from edgecache.caching.rules import Rule, RuleSet, normalised_target
-from edgecache.caching.tags import every_tag
+from edgecache.caching.rules import Rule, RuleSet
+from edgecache.caching.stored import StoredResponse
+from edgecache.caching.tags import every_tag, normalised_tag
 from edgecache.clock import Clock
 from edgecache.config import (
     Origin,
@@ -47,8 +49,9 @@ from edgecache.edge.flow import Flow, FlowParts, SiteParts
 from edgecache.edge.forward import Forwarder, is_within
 from edgecache.edge.invalidate import PurgeDoor
 from edgecache.edge.leading import LeadParts
+from edgecache.edge.naming import Naming
+from edgecache.edge.refetch import Refetch
 from edgecache.edge.sites import PublicName, Site, Sites, loopback_names
-from edgecache.edge.target import Located
 from edgecache.http1.head import HeadLimits
 from edgecache.http1.origin import OriginLimits
 from edgecache.http1.pool import OriginAddress, Pool, is_near
@@ -57,13 +60,15 @@ from edgecache.http1.sweeper import Sweeper
 from edgecache.http1.tasks import Tasks
 from edgecache.invalidation.commit import GroupCommit
 from edgecache.invalidation.doors import Doors
+from edgecache.invalidation.journal import Journal
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.invalidation.logfile import LogUnwritable, open_log
+from edgecache.invalidation.reading import KeyRules, Reader
 from edgecache.invalidation.reserve import Reserve, note_closed, note_opened, nothing_lost
+from edgecache.invalidation.sweeping import StoreSweeper
 from edgecache.logline import LogMode, LogWriter, TextStream
 from edgecache.profiles import PROFILES
 from edgecache.record import Records
-from edgecache.semantics.urls import Key
 from edgecache.store.database import Meta
 from edgecache.store.files import Files
 from edgecache.store.folder import FolderError
@@ -71,6 +76,7 @@ from edgecache.store.tiers import Store, StoreLimits
 
 BACKLOG = 1024
 PROBE_S = 1.0
+SWEEP_BUDGET = 0.1  # of the time, for the sweep of the store behind invalidations
 
 
 class StartError(Exception):
@@ -99,7 +105,7 @@ class Edge:
         self.rules = {site.name: RuleSet([rule_of(one) for one in settings.rule if one.site in ("", site.name)]) for site in self.sites}
         self.profile = profile_of(settings)
         self.records = Records(settings.records)
-        self.log = InvalidationLog(settings.log_entries, file_bytes=settings.log_bytes)
+        self.log = InvalidationLog(settings.log_entries, file_bytes=settings.log_bytes, limit_bans=settings.bans)
         self.origin_reachable = False
         self.url = ""
         self.control_url = ""
@@ -124,6 +130,9 @@ class Edge:
         self.url, self.control_url = (_url(one) for one in sockets)
         lines = LogWriter(LogMode(settings.log), self._log_stream or sys.stdout, settings.log_lines)
         self._ending.callback(lines.close)
+        self.places = Sites([self._site(one) for one in self.sites], loopback_names(int(self.url.rpartition(":")[2])))
+        self.naming = Naming(self.places, self.rules, self.profile)
+        self.log.site_of = self.naming.site_of
         self.tasks = Tasks(loop, self._report)
         self._ending.push_async_callback(self.tasks.cancel_all)
         self.sweeper = Sweeper(loop, self.clock.monotonic)
@@ -135,6 +144,8 @@ class Edge:
         self.flow = self._flow(loop, lines)
         self.server = Server(loop, self.sweeper, self.tasks, self._head_limits(), self._server_limits(), self.flow.serve, self.flow.reject)
         self._ending.callback(self.server.abort)
+        self.refetch = Refetch(self.flow, self.tasks)
+        self.doors.refetch = self.refetch.begin
         control = web.AppRunner(self._control(), access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=_quiet())
         await control.setup()
         self._ending.push_async_callback(control.cleanup)
@@ -182,7 +193,6 @@ class Edge:
         settings = self.settings
         pseudonym = (settings.via or f"edgecache-{secrets.token_hex(4)}").encode()
         trusted = _networks(settings.trusted_proxies)
-        self.places = Sites([self._site(one) for one in self.sites], loopback_names(int(self.url.rpartition(":")[2])))
         site_parts = {}
         for site in self.sites:
             origin = parse_origin(site.origin)
@@ -207,10 +217,10 @@ class Edge:
         )
         shown_to = _networks(settings.debug_allow) if settings.debug else []
         parts = FlowParts(
-            lead=LeadParts(self.profile, self.log, self.store, self.flights, fetch, self.activity),
+            lead=LeadParts(self.profile, self.log, self.store, self.flights, fetch, self.activity, self.arriving),
             sites=self.places,
             site_parts=site_parts,
-            keyed=self.keyed,
+            keyed=self.naming.keyed,
             ranges=settings.ranges,
             doors=self.doors,
             purge_door=PurgeDoor(self.doors, _networks(settings.purge_allow), settings.purge_token),
@@ -257,8 +267,27 @@ class Edge:
             self.clock.advance(meta.offset_s)
             self._say(f"edge time is {meta.offset_s:+g} s from the wall clock, as it was left; `edgecache clock reset` ends that")
         commit = None if folder is None else await self._open_log(folder, meta)
-        self.doors = Doors(self.log, self.store, self.clock, commit)
         self.activity = Activity()
+        self.arriving: set[StoredResponse] = set()
+        self.journal = Journal(settings.journal)
+        naming = self.naming
+        sites = [site.name for site in self.sites]
+        tag = partial(normalised_tag, profile=self.profile)
+        reader = Reader(KeyRules(naming.keyed, naming.keyed_with, naming.paths, tag, sites, self.profile.tags.ignores_case))
+        self.doors = Doors(self.log, self.store, self.clock, reader, self.journal, commit)
+        self.store_sweeper = StoreSweeper(
+            self.log,
+            self.store,
+            self.journal,
+            lambda: self.arriving,
+            self.clock.monotonic,
+            delay_s=settings.sweep_delay_s,
+            budget=SWEEP_BUDGET,
+        )
+        self.doors.appended = self.store_sweeper.wake
+        sweeping = Tasks(asyncio.get_running_loop(), self._report)  # apart from those that come to an end by themselves
+        self._ending.push_async_callback(sweeping.cancel_all)
+        sweeping.spawn(self.store_sweeper.run(), "store sweeper")
 
     async def _open_log(self, folder: Path, meta: Meta) -> GroupCommit | None:
         """The invalidation log beside the store: what it holds counts before the first request is answered."""
@@ -332,15 +361,6 @@ class Edge:
             origin_names=frozenset((parse_origin(site.origin).authority,)),
         )
 
-    def keyed(self, key: Key) -> Key:
-        """The key under which the edge holds what people call by this URL: public names and key rules applied."""
-        located = Located(key.scheme, key.host, key.target)
-        placed = self.places.place(located)
-        if placed is None:
-            return key
-        scheme, host, target = placed.located
-        return Key(scheme, host, normalised_target(target, self.rules[placed.site.name].match(host, target)))
-
     def _pool(self, loop: asyncio.AbstractEventLoop, origin: Origin) -> Pool:
         settings = self.settings
         limits = OriginLimits(
@@ -382,7 +402,7 @@ class Edge:
             records=self.records,
             origins=self._origins,
             ready=lambda: "the edge is shutting down" if self.server.draining else None,
-            keyed=self.keyed,
+            keyed=self.naming.keyed,
             moved=self._moved,
             settled=self._settled,
             cleared=self.flights.forget,

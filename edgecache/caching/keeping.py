@@ -8,6 +8,7 @@ from __future__ import annotations
 from edgecache.caching.conclusion import Answer, Combine, Freshen, Store
 from edgecache.caching.request import PresentedRequest
 from edgecache.caching.stored import Content, StoredResponse, soft_cover
+from edgecache.caching.verdict import SoftCovered
 
 
 def stored_response(
@@ -108,4 +109,33 @@ def combined(plan: Combine, answer: Answer, body: Content, position: int, start:
         tags=plan.tags,
     )
     new.hits = old.hits
+    return new
+
+
+def with_soft(stored: StoredResponse, soft: SoftCovered) -> StoredResponse:
+    """The same stored response with a soft purge written into it, so that the log need not remember that."""
+    cover = soft_cover(stored, soft)
+    assert cover is not None
+    new = StoredResponse(
+        key=stored.key,
+        status=stored.status,
+        reason=stored.reason,
+        fields=stored.fields,
+        vary=stored.vary,
+        body=stored.body,
+        request_time=stored.request_time,
+        response_time=stored.response_time,
+        offset_s=stored.offset_s,
+        position=stored.position,
+        start=stored.start,
+        lifetime_s=stored.lifetime_s,
+        initial_age_s=stored.initial_age_s,
+        terms=stored.terms,
+        part=stored.part,
+        groups=stored.groups,
+        tags=stored.tags,
+        soft_since=cover.since,
+        soft_position=cover.position,
+    )
+    new.hits, new.tested, new.standing = stored.hits, stored.tested, stored.standing
     return new

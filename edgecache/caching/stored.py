@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from edgecache.caching.verdict import SoftCovered, Verdict
+from edgecache.caching.verdict import CLEAN, SoftCovered, Verdict
 from edgecache.semantics.message import Fields
 from edgecache.semantics.urls import Key as Key
 
@@ -48,7 +48,8 @@ PLAIN_TERMS = ReuseTerms()
 
 
 class StoredResponse:
-    """A response in the store. Fields are the origin's, less the hop-by-hop ones; nothing here changes after it was made.
+    """A response in the store. Fields are the origin's, less the hop-by-hop ones; nothing here changes after it was made,
+    but for what is kept beside it: `body` (taken into memory), `head`, `hits`, and how far the log has tested it.
 
     key              what it answers
     status, reason   of the status line: 206 exactly when `part` is not None
@@ -68,6 +69,8 @@ class StoredResponse:
     terms            on which it may be used
     soft_since       a soft purge that the log need not be asked about any more: stale since then, edge time; None without one
     soft_position    position of the newest entry that `soft_since` stands for; 0 without one
+    tested           up to which log position it was compared with entries, and
+    standing         what came of it; both are the log's own notes, kept here because they go when the response goes
     """
 
     __slots__ = (
@@ -88,10 +91,12 @@ class StoredResponse:
         "size_bytes",
         "soft_position",
         "soft_since",
+        "standing",
         "start",
         "status",
         "tags",
         "terms",
+        "tested",
         "vary",
     )
 
@@ -137,6 +142,8 @@ class StoredResponse:
         self.terms = terms
         self.soft_since = soft_since
         self.soft_position = soft_position
+        self.tested = position
+        self.standing: Verdict = CLEAN
         self.hits = 0
         self.head: bytes | None = None  # rendered by edge.deliver at the first hit: what no two hits differ in
         self.size_bytes = body.length + sum(len(line) for line, _, _ in fields) + len(key.target) + len(key.extra) + OVERHEAD_BYTES

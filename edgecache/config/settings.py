@@ -185,6 +185,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "those counts as purged.",
         ),
     ] = 100_000
+    bans: Annotated[
+        int,
+        count(
+            STORE,
+            "expressions",
+            "Ban expressions in force at once; beyond them the oldest go, and everything that was asked for before those counts as purged.",
+        ),
+    ] = 10_000
+    journal: Annotated[
+        int, count(STORE, "calls", "Invalidations that /api/v1/invalidations and people can look up; beyond them the oldest go.")
+    ] = 10_000
+    sweep_delay_s: Annotated[
+        float, seconds(STORE, "How long after an invalidation the sweeper looks for what it covers, to free its room.", 0)
+    ] = 1.0
     log_bytes: Annotated[
         int, size(STORE, "Size at which the file of the invalidation log is written anew, with the entries that still matter.", 64 * 1024)
     ] = 64 * 1024 * 1024
@@ -335,8 +349,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             SAFETY,
             Kind.SWITCH,
-            "Whether clients in debug_allow also get, in Cache-Status, the key under which a response is stored, and the fields with its "
-            "cache tags (Surrogate-Key, Cache-Tag and the like), which are kept from all others.",
+            "Whether clients in debug_allow also get the key under which a response is stored, in the field Cache-Status, and the "
+            "fields with its tags, which are kept from all others.",
         ),
     ] = False
     debug_allow: Annotated[tuple[str, ...], Setting(SAFETY, Kind.NETWORKS, "Networks whose clients see what debug adds.")] = (

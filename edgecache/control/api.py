@@ -17,6 +17,7 @@ from edgecache.control import objects
 from edgecache.control.asked import json_object, query
 from edgecache.control.parts import ControlParts
 from edgecache.control.problems import Kind, Problem
+from edgecache.invalidation.doors import Call
 from edgecache.invalidation.entry import Cause
 from edgecache.invalidation.logfile import LogUnwritable
 from edgecache.invalidation.selectors import AllSelector, Selector, UrlSelector
@@ -117,7 +118,7 @@ class Api:
         asked = await self._asked(request, {"url": str, "urls": list, "all": bool, "soft": bool})
         selectors = self._selectors(asked)
         try:
-            outcome = await self.parts.doors.invalidate(selectors, soft=asked.get("soft", False), cause=Cause.API)
+            outcome = await self.parts.doors.call(Call("api", str(request.remote), selectors, soft=asked.get("soft", False)))
         except LogUnwritable as failure:
             raise Problem(Kind.LOG_UNWRITABLE, f"Nothing was invalidated: {failure}.") from failure
         return json_response(

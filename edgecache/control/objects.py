@@ -92,7 +92,7 @@ async def page(objects: AsyncIterable[StoredResponse], log: InvalidationLog, clo
     async for stored in objects:
         if not filters.match(stored):
             continue
-        verdict = log.verdict(stored.key, stored.position, stored.groups)
+        verdict = log.judge(stored)
         if not filters.match_state(state(stored, verdict, clock.now())):
             continue
         total += 1
@@ -106,7 +106,7 @@ async def page(objects: AsyncIterable[StoredResponse], log: InvalidationLog, clo
     found = found[: filters.limit]
     # All are described at one moment, after the walk: what was invalidated while it ran is not shown any more.
     now = clock.now()
-    shown = [describe(stored, log.verdict(stored.key, stored.position, stored.groups), now) for _, stored in found]
+    shown = [describe(stored, log.judge(stored), now) for _, stored in found]
     return {"objects": [one for one in shown if one is not None], "total": total, "next": cursor(found[-1][0]) if more else None}
 
 

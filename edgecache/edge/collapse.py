@@ -138,7 +138,7 @@ class Flights:
         self._hit_for_miss_s = hit_for_miss_s
         self._flying: dict[FlightKey, Flight] = {}
         self._nominated: OrderedDict[Key, tuple[bytes, ...]] = OrderedDict()
-        self._marks: OrderedDict[FlightKey, tuple[float, int, Sequence[str]]] = OrderedDict()
+        self._marks: OrderedDict[FlightKey, tuple[float, int, Sequence[str], Sequence[str]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -198,9 +198,9 @@ class Flights:
 
     # hit-for-miss
 
-    def mark(self, key: FlightKey, position: int, groups: Sequence[str]) -> None:
-        """What came for this key, in these groups, could not be shared: for a while nobody waits for another one's fetch."""
-        _remember(self._marks, key, (self._now() + self._hit_for_miss_s, position, groups))
+    def mark(self, key: FlightKey, position: int, groups: Sequence[str], tags: Sequence[str]) -> None:
+        """What came for this key, in these groups and with these tags, could not be shared: for a while nobody waits for it."""
+        _remember(self._marks, key, (self._now() + self._hit_for_miss_s, position, groups, tags))
 
     def unmark(self, key: FlightKey) -> None:
         """What came for this key can be shared after all."""
@@ -211,8 +211,9 @@ class Flights:
         mark = self._marks.get(key)
         if mark is None:
             return False
-        until, position, groups = mark
-        if self._now() < until and isinstance(self._log.verdict(key[0], position, groups), Clean):
+        until, position, groups, tags = mark
+        verdict = self._log.verdict(key[0], position, groups, tags, unknown_covers=True)  # to end a mark too early does no harm
+        if self._now() < until and isinstance(verdict, Clean):
             return True
         del self._marks[key]
         return False

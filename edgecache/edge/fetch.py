@@ -99,6 +99,11 @@ class Fetch:
         """Ask. The answer's head comes with `arrived`."""
         self._task = self._parts.tasks.start(self._run(), f"fetch {self._head.method.decode('latin-1')}")
 
+    async def over(self) -> None:
+        """Return when nothing more will come of it."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     def client_left(self) -> None:
         """Its own client does not read any more; it goes on while its head is waited for, others read, or its content is to be stored.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from edgecache.caching.cache_status import cache_status
@@ -17,7 +18,7 @@ from edgecache.caching.reasons import Reason
 from edgecache.caching.request import PresentedRequest
 from edgecache.caching.rules import RuleSet
 from edgecache.caching.stored import StoredResponse
-from edgecache.caching.tags import tag_field_names
+from edgecache.caching.tags import every_tag, tag_field_names
 from edgecache.caching.vary import vary_of
 from edgecache.caching.verdict import Clean, HardCovered, SoftCovered, Verdict
 from edgecache.edge.answers import own_answer, proxy_status, server_timing
@@ -173,7 +174,7 @@ class Flow:
         fields = site.forwarder.fields(hop, placed.located, exchange.peer_ip, exchange.connection.request_framing, upgrade)
         request = self._present(exchange, placed, fields)
         for _ in range(LOOKS):
-            candidates = await self._candidates(request)
+            candidates = await self.candidates(request)
             now = self.clock.now()
             decision = decide(request, candidates, parts.lead.profile, now)
             match decision:
@@ -209,7 +210,7 @@ class Flow:
 
     async def _fetch_or_join(self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss) -> bool:
         """Nothing stored will do: read along with a fetch that is under way, or ask the origin. False: look into the store again."""
-        key = self._flight_key(request)
+        key = self.flight_key(request)
         shareable = request.method == b"GET" and not any(name in (b"range", b"if-range") for _, name, _ in request.fields)
         if not shareable or visit.waited or self.flights.is_marked(key):
             await self._lead(visit, request, wanted, None, key if shareable else None)
@@ -385,7 +386,10 @@ class Flow:
 
         def on_head(head: ResponseHead) -> bool:
             # Before its own entries are appended: who purged while the origin worked on this must not get what it brings.
-            standing = self.log.verdict(request.key, fetch.position, groups_of(head.fields))
+            tags = every_tag(head.fields, self.parts.lead.profile)
+            standing = self.log.verdict(request.key, fetch.position, groups_of(head.fields), tags, unknown_covers=True)
+            if fetch.position < self.log.swept:
+                standing = HardCovered(self.log.swept)  # what covers it may be forgotten: it held nothing back
             named = [value for name in (b"location", b"content-location") for value in values(head.fields, name)]
             own = request.key._replace(target=request.target, extra=b"")
             self.parts.doors.invalidate_after_unsafe(own, head.status, named, invalidated_groups(head.fields), held_under)
@@ -395,6 +399,8 @@ class Flow:
             outcome = conclude(request, None, answer, verdict, self.parts.lead.profile, self.clock.now())
             if isinstance(outcome, Store) and isinstance(standing, Clean):
                 plan.append(outcome)
+                self.log.begin_asking(fetch.position)  # until it is stored: there are few of these
+                fetch.ended = partial(self.log.end_asking, fetch.position)
             return bool(plan)
 
         def completed(head: ResponseHead) -> None:
@@ -407,7 +413,7 @@ class Flow:
 
     def _refresh_later(self, request: PresentedRequest, wanted: Validate | Miss, site: SiteParts) -> None:
         """Validate or fetch in the background what was just served stale: once per key and variant, unless a purge came in between."""
-        key = self._flight_key(request)
+        key = self.flight_key(request)
         running = self.refreshing.get(key)
         if running is not None and isinstance(self.log.verdict(request.key, running), type(self.log.verdict(request.key, self.log.head))):
             return
@@ -467,7 +473,7 @@ class Flow:
             exchange.method, key, fields, exchange.content is not None, directives, target=path, rule=rule, ranges_max=self.parts.ranges
         )
 
-    async def _candidates(self, request: PresentedRequest) -> Sequence[tuple[StoredResponse, Verdict]]:
+    async def candidates(self, request: PresentedRequest) -> Sequence[tuple[StoredResponse, Verdict]]:
         """What is stored under the request's key, each with what the log says about it; covered for good is thrown away in passing."""
         if request.method not in (b"GET", b"HEAD"):
             return ()
@@ -481,9 +487,9 @@ class Flow:
         return judged
 
     def _verdict(self, stored: StoredResponse) -> Verdict:
-        return self.log.verdict(stored.key, stored.position, stored.groups)
+        return self.log.judge(stored)
 
-    def _flight_key(self, request: PresentedRequest) -> FlightKey:
+    def flight_key(self, request: PresentedRequest) -> FlightKey:
         """Requests for variants that are known to differ fly apart."""
         names = self.flights.nominated(request.key)
         if not names:

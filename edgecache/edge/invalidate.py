@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from edgecache.edge.forward import Network, is_within
 from edgecache.http1.exchange import Exchange
 from edgecache.http1.problem import Problem, refused
-from edgecache.invalidation.doors import Doors, Outcome
+from edgecache.invalidation.doors import Call, Doors, Outcome
 from edgecache.invalidation.entry import Cause
 from edgecache.invalidation.logfile import LogUnwritable
 from edgecache.invalidation.selectors import UrlSelector
@@ -41,7 +41,7 @@ class PurgeDoor:
         if request.method != b"PURGE":
             return refused(501, f"{request.method.decode('ascii')} is not understood yet; PURGE invalidates the URL that it is sent to")
         try:
-            return await self._doors.invalidate([UrlSelector(key.host, key.target)], soft=False, cause=Cause.METHOD)
+            return await self._doors.call(Call("PURGE", peer_ip, [UrlSelector(key.host, key.target)], cause=Cause.METHOD))
         except LogUnwritable as failure:
             return Problem(ProxyError.PROXY_INTERNAL_ERROR, f"not purged: {failure}", 507)
 

@@ -24,14 +24,15 @@ from edgecache.caching.conclusion import (
 )
 from edgecache.caching.decide import Miss, Validate
 from edgecache.caching.freshness import Derived
-from edgecache.caching.keeping import combined, freshened, stored_response
+from edgecache.caching.keeping import combined, freshened, stored_response, with_soft
 from edgecache.caching.profile import Profile
 from edgecache.caching.reasons import Reason
 from edgecache.caching.request import PresentedRequest
 from edgecache.caching.stand_in import ERROR_STATUSES
 from edgecache.caching.stored import Part, StoredResponse
+from edgecache.caching.tags import every_tag
 from edgecache.caching.vary import normalised_for_origin
-from edgecache.caching.verdict import HardCovered, Verdict
+from edgecache.caching.verdict import Clean, HardCovered, SoftCovered, Verdict
 from edgecache.edge.activity import Activity
 from edgecache.edge.collapse import Alone, Failed, Flight, FlightKey, Flights, Joinable, LookAgain, StandIn
 from edgecache.edge.fetch import Fetch, FetchParts
@@ -59,12 +60,14 @@ class LeadParts:
     flights: Flights
     fetch: FetchParts
     activity: Activity
+    arriving: set[StoredResponse]  # what is being stored just now, for the sweeper
 
 
-class EmptyContent:
-    """Stands for content that is still arriving, in a response that is being stored."""
+class ArrivingContent:
+    """Stands for content that is still arriving, in a response that is being stored. Its length is negative when nobody has said it."""
 
-    length = 0
+    def __init__(self, length: int) -> None:
+        self.length = length
 
 
 class Lead:
@@ -102,6 +105,8 @@ class Lead:
         self.refreshed: StoredResponse | None = None
         self.left = False
         self._counted = False
+        self._arriving: StoredResponse | None = None
+        self._asking: int | None = None  # position at which the log is held back for us
 
     async def ask(self) -> ResponseHead | Problem:
         """Ask, and again without conditions when the answer says nothing about what is stored."""
@@ -141,6 +146,9 @@ class Lead:
             self._flight.position = position
         fetch = Fetch(self._parts.fetch, self._pool, position, head, self._framing, self._content, self._on_interim)
         self.fetch = fetch
+        self._answer_known()
+        self._asking = position
+        self._parts.log.begin_asking(position)
         fetch.shared = self._flight is not None
         fetch.on_head = self._on_head
         fetch.spooling = self._spooling
@@ -181,6 +189,12 @@ class Lead:
     def _spooling(self) -> None:
         """The fetch's spool is ready: those who wait may read along, if the content is being kept after all."""
         conclusion = self.conclusion
+        if isinstance(conclusion, Store) and self._fetch.spool.storable:
+            self._arriving = self._stored(conclusion, ArrivingContent(self._fetch.framing), checked=False)
+            if self._arriving is not None:
+                self._parts.arriving.add(self._arriving)
+        if not isinstance(conclusion, Combine):
+            self._answer_known()
         if self._fetch.spool.storable:
             self._fetch.spool.on_given_up = self._uncount
         elif not isinstance(conclusion, RepeatUnconditionally):
@@ -191,9 +205,8 @@ class Lead:
             self.conclusion = Forward(Reason.TOO_LARGE)
             self._not_shared(Reason.TOO_LARGE)
             return
-        arriving = self._stored(conclusion, EmptyContent(), checked=False)
-        if arriving is not None and conclusion.part is None:
-            self._land(Joinable(arriving, self._fetch))
+        if self._arriving is not None and conclusion.part is None:
+            self._land(Joinable(self._arriving, self._fetch))
 
     def _conclude(self, outcome: Answer | Failure) -> Conclusion:
         parts = self._parts
@@ -203,11 +216,12 @@ class Lead:
         return conclude(request, selected, outcome, verdict, parts.profile, parts.fetch.clock.now())
 
     def _verdict(self, stored: StoredResponse) -> Verdict:
-        return self._parts.log.verdict(stored.key, stored.position, stored.groups)
+        return self._parts.log.judge(stored)
 
     def _freshen(self, plan: Freshen) -> None:
         """The stored response holds: it takes the place of what it was, unless that is gone by now."""
         new = freshened(plan, self._answer, self._fetch.position, self._fetch.start)
+        self._parts.log.inherit(plan.stored, new)
         if isinstance(self._verdict(new), HardCovered):
             return  # by a name that it has only now
         self.refreshed = new
@@ -239,7 +253,8 @@ class Lead:
         if key is not None and unless:
             flights.unmark(key)
         elif key is not None:
-            flights.mark(key, self._fetch.position, groups_of(self._answer.head.fields))
+            fields = self._answer.head.fields
+            flights.mark(key, self._fetch.position, groups_of(fields), every_tag(fields, self._parts.profile))
 
     def _failed(self, problem: Problem) -> None:
         """No answer came: whether something stale stands in is decided for everyone who waited by himself."""
@@ -273,7 +288,14 @@ class Lead:
         """The response that is being stored; None when an invalidation covers it by now, or its content is not what it claimed to be."""
         fetch = self._fetch
         stored = stored_response(plan, self._request, self._answer, body, fetch.position, fetch.start)  # type: ignore[arg-type]
-        return None if stored is None or (checked and isinstance(self._verdict(stored), HardCovered)) else stored
+        if stored is None or not checked:
+            return stored
+        if self._arriving is not None:  # what it was tested against while it arrived may be forgotten by now
+            stored.tested, stored.standing = self._arriving.tested, self._arriving.standing
+        verdict = self._verdict(stored)
+        if isinstance(verdict, HardCovered):
+            return None
+        return with_soft(stored, verdict) if isinstance(verdict, SoftCovered) else stored
 
     def _combined(self, plan: Combine) -> StoredResponse | None:
         """Both parts as one, if the first is still there and neither was purged or made stale meanwhile."""
@@ -282,16 +304,25 @@ class Lead:
         assert plan.stored.part is not None
         if not isinstance(first, MemoryBody) or not isinstance(second, MemoryBody):
             return None  # parts in files are not joined: to copy them would cost more than to ask for the whole
-        if self._verdict(plan.stored) != self._parts.log.verdict(plan.stored.key, fetch.position) or plan.stored.soft_since is not None:
+        if not isinstance(self._verdict(plan.stored), Clean) or plan.stored.soft_since is not None:
             return None  # something came in between; the newer part is not worth the doubt
         body = MemoryBody(joined(first, plan.stored.part, second, plan.answered))
         return combined(plan, self._answer, body, fetch.position, fetch.start)
 
     def _ended(self, fetch: Fetch) -> None:
         if fetch is self.fetch:  # not one that is being asked again
+            self._answer_known()
+            if self._arriving is not None:
+                self._parts.arriving.discard(self._arriving)
             if self._flight is not None:
                 self._parts.flights.end(self._flight)
             self._uncount()
+
+    def _answer_known(self) -> None:
+        """What is being stored is among what arrives, or nothing is: the log need not wait for it."""
+        if self._asking is not None:
+            self._parts.log.end_asking(self._asking)
+            self._asking = None
 
     def _uncount(self) -> None:
         """Nothing that the store will hold can come of it any more: it does not keep `settled` waiting."""

@@ -1,129 +1,317 @@
-"""The doors to the log: every invalidation, whoever asks for it, is counted, appended and reported by `Doors`.
+"""The doors to the log: every invalidation, whoever asks for it, is read, appended, counted, noted in the journal and answered here.
 
-PURGE on the data plane, the native API, unsafe requests, clock and reset all come through here.
+The native API, the methods on the data plane, Varnish's management protocol, the purge APIs of CDNs, unsafe requests, clock and reset all
+come through `Doors`; they differ only in how they are asked and how they answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from edgecache.caching.stored import Key, StoredResponse
+from edgecache.caching.verdict import HardCovered
 from edgecache.clock import Clock
 from edgecache.invalidation.commit import GroupCommit
 from edgecache.invalidation.entry import Cause
+from edgecache.invalidation.hints import Hints
+from edgecache.invalidation.journal import Came, Journal, Noted
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.invalidation.logfile import LogUnwritable
-from edgecache.invalidation.selectors import GroupSelector, Selector, UrlSelector
-from edgecache.semantics.urls import resolve_reference
+from edgecache.invalidation.reading import BadItem, Item, Reader
+from edgecache.invalidation.selectors import BanSelector, KeySelector, PrefixSelector, Selector, UrlSelector
+from edgecache.invalidation.unsafe import as_it_is, selectors_after_unsafe
+
+COUNT_S = 10.0  # how long a call waits for the store to be walked
+MOST_LISTED = 1000  # stored responses that a dry run lists, and that one call has fetched again
 
 
-class CountsMatching(Protocol):
-    """A store that can say how many of its responses belong to one URL."""
+class WalksStore(Protocol):
+    """A store that can be searched."""
+
+    def objects(self) -> AsyncIterator[StoredResponse]:
+        """Every stored response; gives way to the loop."""
+        ...
 
     async def count_url(self, host: bytes, target: bytes, predicate: Callable[[StoredResponse], bool]) -> int:
         """How many stored responses of this URL, of any variant and of both schemes, satisfy `predicate`?"""
+        ...
 
 
-def _as_it_is(key: Key) -> Key:
-    """Every URL is held under itself."""
-    return key
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody asks for an invalidation; whether he may was judged before.
+
+    door      how it came in: "api", "PURGE", "varnishadm", …; for the journal
+    who       from where: an address, never a credential
+    items     what is to be invalidated: read here, or selectors already
+    soft      it stays in the store, stale from now on
+    dry_run   only look what it would cover
+    refetch   fetch again what was covered
+    count     wait until what it covers is counted, also where that means to walk the store
+    site      only what is stored for the site of this name; "" for all
+    """
+
+    door: str
+    who: str
+    items: Sequence[Item | Selector]
+    soft: bool = False
+    dry_run: bool = False
+    refetch: bool = False
+    count: bool = False
+    site: str = ""
+    cause: Cause = Cause.API
+    vendor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an invalidation did.
 
-    position   of its last entry: a response fetched at or above it is not covered
+    position   of its last entry: a response fetched at or above it is not covered; for a dry run the head of the log
     selectors  normalised, each once, in the order given
     matched    stored responses that it covers and that no hard entry covered before; None when that was not counted
+    hints      what was probably meant, when nothing was matched
+    responses  for a dry run: the first of those that it would cover
     """
 
     position: int
     selectors: tuple[Selector, ...]
     matched: int | None
+    hints: tuple[str, ...] = ()
+    responses: tuple[StoredResponse, ...] = field(default=())
 
 
 class Doors:
-    """Appends to the log on behalf of whoever is allowed to; permission was judged before."""
+    """Appends to the log on behalf of whoever is allowed to.
 
-    def __init__(self, log: InvalidationLog, store: CountsMatching, clock: Clock, commit: GroupCommit | None = None) -> None:
+    refetch   starts fetching stored responses again, and URLs of which none is stored; set by who can
+    """
+
+    def __init__(
+        self,
+        log: InvalidationLog,
+        store: WalksStore,
+        clock: Clock,
+        reader: Reader,
+        journal: Journal,
+        commit: GroupCommit | None = None,
+    ) -> None:
+        self.journal = journal
+        self.refetch: Callable[[Sequence[StoredResponse], Sequence[Key]], None] = _nothing_refetched
+        self.appended: Callable[[], None] = _nothing  # told of every append, for who sweeps
+        self.bans = log.bans
         self._commit = commit
         self._log = log
         self._store = store
         self._clock = clock
+        self._reader = reader
+        self._hints = Hints(store.objects, self._exists, clock.monotonic)
+
+    async def call(self, call: Call) -> Outcome:
+        """Do what is asked for, and note it in the journal.
+
+        Acknowledge to the outside only after this returned: the entries would survive the end of the process, or with log_sync = disk a
+        power cut. They count from the first step on; what they cover is counted afterwards, for a disk may be slow and a purge must not be.
+
+        Raises BadItem: nothing was appended. Raises LogUnwritable: not acknowledged, but with log_sync = disk it may count all the same.
+        """
+        noted = self._noted(call)
+        try:
+            selectors = self._read(call)
+        except BadItem as bad:
+            self._note(noted, Came.REFUSED, sentence=bad.sentence)
+            raise
+        noted.selectors = selectors
+        if call.dry_run:
+            outcome = await self._dry_run(selectors)
+            self._note(noted, Came.DRY_RUN, matched=outcome.matched)
+            return outcome
+        to_fetch = (await self._find(selectors))[1] if call.refetch else []
+        try:
+            position = await self._append(selectors, soft=call.soft, cause=call.cause)
+        except LogUnwritable as failure:
+            self._note(noted, Came.FAILED, sentence=str(failure))
+            raise
+        noted.first_position, noted.position = position - len(selectors) + 1, position
+        self._note(noted, Came.DONE)  # before it is counted: whoever reads the journal meanwhile finds it
+        self.appended()
+        noted.matched = matched = await self._count(selectors, position, everything=call.count)
+        if matched == 0:
+            noted.hints = tuple(await self._hints.about(selectors))
+        if call.refetch:
+            if len(to_fetch) == MOST_LISTED:
+                noted.hints = (*noted.hints, f"only {MOST_LISTED} of the stored responses are fetched again")
+            known = {(stored.key.host, stored.key.target) for stored in to_fetch}
+            named = dict.fromkeys(_url_of(one) for one in selectors)
+            self.refetch(to_fetch, [Key(b"http", *one) for one in named if one is not None and one not in known])
+        return Outcome(position, selectors, matched, tuple(noted.hints))
 
     async def invalidate(self, selectors: Sequence[Selector], *, soft: bool, cause: Cause) -> Outcome:
-        """Invalidate what `selectors` select, in one write, and count what that covered.
-
-        Acknowledge to the outside only after this returned: the entry would survive the end of the process, or with log_sync = disk a power
-        cut. It counts from the first step on; what it covers is counted afterwards, for a disk may be slow and a purge must not be.
-
-        Raises LogUnwritable: not acknowledged, although with log_sync = disk it may count all the same.
-        """
+        """Invalidate on the edge's own account: clock, reset. Raises LogUnwritable where it need not happen."""
         once = tuple(dict.fromkeys(selectors))
-        gone = [self._log.hard_position(selector) for selector in once]  # what is below was covered before
-        outcome = self.invalidate_now(once, soft=soft, cause=cause)
-        if self._commit is not None:
-            try:
-                await self._commit.durable(outcome.position)
-            except LogUnwritable as failure:
-                if not cause.must_happen:
-                    raise
-                self._log.on_unwritten(failure)  # as when the write fails: it counts, and the next start drops the store
-        return Outcome(outcome.position, once, await self._count(once, gone, outcome.position))
+        position = await self._append(once, soft=soft, cause=cause)
+        self._note_own(once, soft, cause, position)
+        return Outcome(position, once, None)
 
     def invalidate_now(self, selectors: Sequence[Selector], *, soft: bool, cause: Cause) -> Outcome:
         """Invalidate in this very step, without counting. For what the edge does by itself: nobody is told how much was hit."""
         once = tuple(dict.fromkeys(selectors))
         position = self._log.append(once, soft=soft, now=self._clock.now(), cause=cause)
+        self._note_own(once, soft, cause, position)
         return Outcome(position, once, None)
 
     def invalidate_after_unsafe(
-        self, key: Key, status: int, references: Iterable[bytes], groups: Iterable[str] = (), held_under: Callable[[Key], Key] = _as_it_is
+        self, key: Key, status: int, references: Iterable[bytes], groups: Iterable[str] = (), held_under: Callable[[Key], Key] = as_it_is
     ) -> Outcome | None:
         """Invalidate what a successful request with an unsafe or unknown method changed; None when it changed nothing.
 
-        `references` are the response's Location and Content-Location values, `groups` what its Cache-Group-Invalidation names (RFC 9875 3:
-        of the same origin, whatever the status). Must be called before the first byte of that response goes to the client, who may read
-        what it wrote right afterwards.
+        Must be called before the first byte of that response goes to the client, who may read what it wrote right afterwards.
         """
-        named = [GroupSelector(key.scheme, key.host, group) for group in groups]
-        selectors: list[Selector] = [*selectors_after_unsafe(key, status, references, held_under), *named]
+        selectors = selectors_after_unsafe(key, status, references, groups, held_under)
         return self.invalidate_now(selectors, soft=False, cause=Cause.RESPONSE) if selectors else None
 
-    async def _count(self, selectors: tuple[Selector, ...], gone: Sequence[int], position: int) -> int | None:
-        """How many responses that existed before does this write, which ends at `position`, cover? None when not all of it is URLs."""
-        total = 0
-        for number, (selector, before) in enumerate(zip(selectors, gone, strict=True)):
-            if not isinstance(selector, UrlSelector):
-                return None
-            own = position - len(selectors) + 1 + number
-            total += await self._store.count_url(
-                selector.host,
-                selector.target,
-                lambda stored, before=before, own=own: before <= stored.position < own,  # type: ignore[misc]
+    def refuse(self, call: Call, sentence: str) -> None:
+        """Note a call that was turned away before it came here: not allowed, or not understood."""
+        self._note(self._noted(call), Came.REFUSED, sentence=sentence)
+
+    # reading
+
+    def _read(self, call: Call) -> tuple[Selector, ...]:
+        self._reader.check_site(call.site)
+        found: dict[Selector, None] = {}
+        for item in call.items:
+            selectors = self._reader.read(item, call.site) if isinstance(item, Item) else (item,)
+            for selector in selectors:
+                if call.refetch and isinstance(selector, BanSelector | PrefixSelector):
+                    said = f"refetch cannot be had with a {selector.kind.value}: nobody knows which URLs it stands for"
+                    raise BadItem(item if isinstance(item, Item) else Item(selector.kind, selector.value), said)
+                found[selector] = None
+        return tuple(found)
+
+    # appending
+
+    async def _append(self, selectors: tuple[Selector, ...], *, soft: bool, cause: Cause) -> int:
+        position = self._log.append(selectors, soft=soft, now=self._clock.now(), cause=cause)
+        if self._commit is not None:
+            try:
+                await self._commit.durable(position)
+            except LogUnwritable as failure:
+                if not cause.must_happen:
+                    raise
+                self._log.on_unwritten(failure)  # as when the write fails: it counts, and the next start drops the store
+        return position
+
+    # looking
+
+    def _exists(self, stored: StoredResponse) -> bool:
+        return not isinstance(self._log.judge(stored), HardCovered)
+
+    def _meant(self, selector: Selector, stored: StoredResponse, now: float) -> bool:
+        return selector.selects(stored, now) and selector.site in ("", self._log.site_of(stored.key.host))
+
+    async def _dry_run(self, selectors: tuple[Selector, ...]) -> Outcome:
+        total, found = await self._find(selectors)
+        hints = () if found else tuple(await self._hints.about(selectors))
+        return Outcome(self._log.head, selectors, total, hints, tuple(found))
+
+    async def _find(self, selectors: tuple[Selector, ...]) -> tuple[int | None, list[StoredResponse]]:
+        """How many stored responses these would cover now, and the first of them; None when there was not time to see all."""
+        now = self._clock.now()
+        found: list[StoredResponse] = []
+
+        def is_meant(stored: StoredResponse) -> bool:
+            meant = self._exists(stored) and any(self._meant(one, stored, now) for one in selectors)
+            if meant and len(found) < MOST_LISTED:
+                found.append(stored)
+            return meant
+
+        return await self._look(selectors, is_meant, everything=True), found
+
+    async def _count(self, selectors: tuple[Selector, ...], position: int, *, everything: bool) -> int | None:
+        """How many responses that existed before does this write, which ends at `position`, cover? None when that was not counted."""
+        now = self._clock.now()
+        first = position - len(selectors) + 1
+        by_url: dict[tuple[bytes, bytes], list[Selector]] = {}
+        others: list[Selector] = []
+        for one in selectors:
+            named = _url_of(one)
+            if named is None:
+                others.append(one)
+            else:
+                by_url.setdefault(named, []).append(one)
+
+        def is_covered(stored: StoredResponse) -> bool:
+            named = by_url.get((stored.key.host, stored.key.target), ())
+            return (
+                stored.position < first
+                and any(self._meant(one, stored, now) for one in (*named, *others))
+                and self._log.existed(stored, first)
             )
+
+        return await self._look(selectors, is_covered, everything=everything)
+
+    async def _look(self, selectors: tuple[Selector, ...], predicate: Callable[[StoredResponse], bool], *, everything: bool) -> int | None:
+        """How many stored responses satisfy `predicate`, which is true of none that `selectors` do not name?
+
+        URLs are looked up. For all else the store is walked if `everything`, within a bounded time; None when that was not enough.
+        """
+        named = dict.fromkeys(_url_of(one) for one in selectors)
+        if None not in named:
+            return sum([await self._store.count_url(*one, predicate) for one in named if one is not None])
+        if not everything:
+            return None
+        give_up = self._clock.monotonic() + COUNT_S
+        total = 0
+        async for stored in self._store.objects():
+            total += predicate(stored)
+            if self._clock.monotonic() > give_up:
+                return None
         return total
 
+    # the journal
 
-def selectors_after_unsafe(
-    key: Key, status: int, references: Iterable[bytes], held_under: Callable[[Key], Key] = _as_it_is
-) -> list[UrlSelector]:
-    """Which URLs does the answer `status` to an unsafe request for `key` invalidate (RFC 9111 4.4)?
+    def _noted(self, call: Call) -> Noted:
+        given = [(one.kind.value, one.value) for one in call.items]
+        return Noted(
+            self.journal.next_number(),
+            self._clock.now(),
+            call.door,
+            call.who,
+            given,
+            Came.REFUSED,
+            soft=call.soft,
+            refetch=call.refetch,
+            vendor=call.vendor,
+        )
 
-    For a non-error answer, 2xx or 3xx: the target URI, and what Location and Content-Location name, as far as they are of the same origin.
-    `held_under` gives the key under which a URL is held. Others may not be touched, or one site could empty another's cache. What is not a
-    URL is passed over. Each URL once.
-    """
-    if not 200 <= status < 400:
-        return []
-    own = held_under(key)
-    found = [UrlSelector(own.host, own.target)]
-    for reference in references:
-        named = resolve_reference(key, reference)
-        named = None if named is None else held_under(named)
-        if named is not None and named.scheme == own.scheme and named.host == own.host:
-            found.append(UrlSelector(named.host, named.target))
-    return list(dict.fromkeys(found))
+    def _note(self, noted: Noted, came: Came, *, matched: int | None = None, sentence: str = "") -> None:
+        noted.came, noted.matched, noted.sentence = came, matched, sentence
+        self.journal.note(noted)
+
+    def _note_own(self, selectors: tuple[Selector, ...], soft: bool, cause: Cause, position: int) -> None:
+        given = [(one.kind.value, one.value) for one in selectors]
+        noted = Noted(self.journal.next_number(), self._clock.now(), cause.value, "", given, Came.DONE, soft=soft, own=True)
+        noted.selectors, noted.position, noted.first_position = selectors, position, position - len(selectors) + 1
+        self.journal.note(noted)
+        self.appended()
+
+
+def _url_of(selector: Selector) -> tuple[bytes, bytes] | None:
+    """Host and target of all that it covers, where it names one URL; None where the store would have to be walked."""
+    match selector:
+        case UrlSelector(host, target):
+            return host, target
+        case KeySelector(key):
+            return key.host, key.target
+        case _:
+            return None
+
+
+def _nothing_refetched(stored: Sequence[StoredResponse], urls: Sequence[Key]) -> None:
+    """Nobody fetches."""
+
+
+def _nothing() -> None:
+    """Nobody sweeps."""

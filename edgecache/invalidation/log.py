@@ -4,103 +4,83 @@ Every entry has a position, counted from 1. Whoever starts a fetch notes the hea
 exactly those matching entries whose position is higher. So a response that was under way when a purge came is covered like any other,
 and an append costs the same whether it hits nothing or everything.
 
+A stored response remembers how far it was tested: asked about again, it is compared with newer entries only. That is also what lets entries
+go. Once all that is stored, or is being stored, was tested up to a position (`swept`), entries up to there say nothing any more. Where the
+limits are reached before that, the oldest entries go nevertheless, and what was not tested up to there (`dropped`) counts as covered.
+
 The log reads no clock: an entry's time is handed in, and may lie before that of an older entry, because edge time can be moved.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
-from typing import assert_never
 
-from edgecache.caching.stored import Key
+from edgecache.caching.stored import Key, StoredResponse
 from edgecache.caching.verdict import CLEAN, HardCovered, SoftCovered, Verdict
+from edgecache.invalidation.coverage import Coverage, Coverages, SoftEntry
 from edgecache.invalidation.entry import Cause, Entry
+from edgecache.invalidation.livebans import LiveBan, LiveBans
 from edgecache.invalidation.logfile import LogFile, LogUnwritable, Recovered
-from edgecache.invalidation.selectors import AllSelector, GroupSelector, Index, Selector, UrlSelector, group_index, url_index
+from edgecache.invalidation.selectors import AllSelector, BanSelector, Selector
 
-# Soft entries remembered one by one for one selector; older ones are merged (see _Coverage.add).
+# Soft entries remembered one by one for one selector; older ones are merged (see Coverage.add).
 SOFT_PER_SELECTOR = 64
-
-
-class _Coverage:
-    """What the log remembers of one selector: its last hard position, and (position, time) of each soft entry above that, ascending.
-
-    A tuple, since nearly all selectors have no soft entries and an empty tuple costs nothing.
-    """
-
-    __slots__ = ("hard", "selector", "soft")
-
-    def __init__(self, selector: Selector | None = None) -> None:
-        self.selector = selector
-        self.hard = 0
-        self.soft: tuple[tuple[int, float], ...] = ()
-
-    @property
-    def held(self) -> int:
-        """How many entries this stands for in memory."""
-        return (self.hard > 0) + len(self.soft)
-
-    @property
-    def newest(self) -> int:
-        """Position of the selector's newest entry; 0 when it has none."""
-        return self.soft[-1][0] if self.soft else self.hard
-
-    def add(self, entry: Entry, soft_limit: int) -> None:
-        """Take in an entry above all the earlier ones."""
-        if not entry.soft:
-            # Whatever an older soft entry covers is below this position too, and hard beats soft in either order.
-            self.hard = entry.position
-            self.soft = ()
-            return
-        self.soft += ((entry.position, entry.time),)
-        if len(self.soft) > soft_limit:
-            # The two oldest become one with the reach of the later and the time of the earlier: what lies between them counts as stale for
-            # longer than it was, never for less. Making it hard would be as safe, but would take away what may still be served stale.
-            (_, earlier), (reach, later), *others = self.soft
-            self.soft = ((reach, min(earlier, later)), *others)
-
-    def stale_since(self, position: int) -> float | None:
-        """Time of the first soft entry above `position`, or None when there is none."""
-        if not self.soft or self.soft[-1][0] <= position:
-            return None
-        return self.soft[bisect_right(self.soft, position, key=itemgetter(0))][1]
+# Spent selectors forgotten at each append, not all at once: a purge of everything costs the same however long the log is.
+FORGOTTEN_PER_APPEND = 2
 
 
 class InvalidationLog:
     """Answers "is what was fetched at this position still usable?" for one edge, in memory.
 
     head           position of the newest entry; 0 while there is none
-    dropped        responses below this position count as hard covered, because entries up to it were forgotten; 0 while none were
+    swept          all that is stored was tested up to here; entries up to here may be forgotten
+    dropped        what was tested less far than this counts as hard covered, because entries up to here were forgotten; 0 while none were
     by_cause       entries appended since the start, by cause
+    bans           the ban expressions in force
     limit_entries  how many entries are remembered for exact selectors. Beyond it, the selectors that were least recently appended to
                    are forgotten and `dropped` rises: more is purged than was asked for, never less. `all` comes on top, bounded by itself
+    limit_bans     the same for ban expressions, the oldest first
     file           where entries are written before they count; None keeps the log in memory only
     on_unwritten   called when an entry that must happen could not be written: it counts, and the next start must not trust the store
+    on_dropped     called when `dropped` rises for the first time
+    site_of        which site a host belongs to, for entries that are for one site
     """
 
-    def __init__(self, limit_entries: int, file: LogFile | None = None, file_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        limit_entries: int,
+        file: LogFile | None = None,
+        file_bytes: int = 64 * 1024 * 1024,
+        *,
+        limit_bans: int = 10_000,
+        site_of: Callable[[bytes], str] | None = None,
+    ) -> None:
         self.head = 0
+        self.swept = 0
         self.dropped = 0
         self.by_cause = dict.fromkeys(Cause, 0)
         self.log_id = bytes(16)
         self.on_unwritten: Callable[[LogUnwritable], None] = _ignore
         self.on_head: Callable[[int], None] = _ignore_head  # told of every new head
+        self.on_dropped: Callable[[int], None] = _ignore_head
+        self.site_of: Callable[[bytes], str] = site_of or _no_site
         self._file = file
         self._file_bytes = file_bytes
         self._next_rewrite = file_bytes
-        self._limit = limit_entries
         self._soft_limit = max(1, min(SOFT_PER_SELECTOR, limit_entries // 4))
-        self._all = _Coverage()
-        self._exact: OrderedDict[Index, _Coverage] = OrderedDict()  # least recently appended to first
-        self._held = 0
+        self._all = Coverage(AllSelector())
+        self._exact = Coverages(limit_entries, self._soft_limit, lambda host: self.site_of(host))
+        self.limit_entries = limit_entries
+        self.bans = LiveBans(limit_bans, lambda host: self.site_of(host))
+        self._asking: Counter[int] = Counter()  # positions of fetches whose answer is not known yet
 
     @property
     def held(self) -> int:
         """Entries remembered for exact selectors: never above the limit."""
-        return self._held
+        return self._exact.held
+
+    # Life.
 
     def write_to(self, file: LogFile) -> None:
         """From now on entries are written to `file` before they count."""
@@ -146,21 +126,176 @@ class InvalidationLog:
         self.on_head(self.head)
         return self.head
 
-    def hard_position(self, selector: Selector) -> int:
-        """Below which position does nothing of what `selector` selects exist, by its own entries and those for everything?"""
-        own = None if isinstance(selector, AllSelector) else self._exact.get(selector.index)
-        return max(self.dropped, self._all.hard, 0 if own is None else own.hard)
-
     def entries(self) -> Iterator[Entry]:
         """What is still remembered, as entries in the order of their positions; enough to remember it again."""
-        remembered = [(AllSelector(), self._all), *((coverage.selector, coverage) for coverage in self._exact.values())]
-        found: list[Entry] = []
-        for selector, coverage in remembered:
-            assert selector is not None
+        found = [Entry(ban.position, ban.time, ban.soft, ban.selector, Cause.API) for ban in self.bans]
+        for coverage in (self._all, *self._exact):
             if coverage.hard:
-                found.append(Entry(coverage.hard, 0.0, False, selector, Cause.API))
-            found.extend(Entry(position, time, True, selector, Cause.API) for position, time in coverage.soft)
+                found.append(Entry(coverage.hard, 0.0, False, coverage.selector, Cause.API))
+            found.extend(Entry(position, time, True, coverage.selector, Cause.API) for position, time in coverage.soft)
         return iter(sorted(found, key=lambda entry: entry.position))
+
+    # Verdicts.
+
+    def judge(self, stored: StoredResponse) -> Verdict:
+        """Does any entry above its position cover `stored`? What was found before is not looked for again.
+
+        A soft verdict's `since` is the time of the first soft entry that covers it, and `position` that of the newest one.
+        """
+        if stored.tested == self.head:
+            return stored.standing
+        standing = stored.standing
+        if not isinstance(standing, HardCovered):
+            found = self._find(stored.key, stored.tested, stored.tags, stored.groups, stored)
+            if isinstance(found, SoftCovered) and isinstance(standing, SoftCovered):
+                found = SoftCovered(found.position, standing.since)
+            if found is not CLEAN:
+                standing = stored.standing = found
+        stored.tested = self.head
+        return standing
+
+    def verdict(
+        self, key: Key, position: int, groups: Sequence[str] = (), tags: Sequence[str] = (), *, unknown_covers: bool = False
+    ) -> Verdict:
+        """Does any entry above `position` cover what is being fetched for `key`, or what was learnt about it?
+
+        `position` is the head of the log when the origin request was sent, `groups` and `tags` are those that its response named. The
+        answer's `position` is that of the newest entry that covers; only what was fetched at or above it is clean. Whether a ban covers may
+        depend on more than that: such a ban counts when `unknown_covers`, for whom it does no harm to be too careful.
+        """
+        if position == self.head:
+            return CLEAN
+        return self._find(key, position, tags, groups, None, unknown_covers)
+
+    def existed(self, stored: StoredResponse, below: int) -> bool:
+        """Was `stored` there just before the entry at `below` came? Not when it was fetched later or a hard entry covered it by then."""
+        if not stored.position < below or stored.position < self.dropped < below:
+            return False
+        coverages = (self._all, *self._exact.about(stored.key, stored.tags, stored.groups))
+        if any(coverage.last_hard(below) > stored.position for coverage in coverages):
+            return False
+        for ban in self.bans.above(stored.position):
+            if ban.position >= below:
+                break
+            if not ban.soft and self.bans.covers(ban, stored):
+                return False
+        return True
+
+    def covering(self, stored: StoredResponse) -> list[int]:
+        """Positions of the entries that cover `stored` as far as they are remembered, up to the first hard one: after that it was gone."""
+        found: list[int] = []
+        first_hard = self.head + 1
+        for coverage in (self._all, *self._exact.about(stored.key, stored.tags, stored.groups)):
+            hard = next((at for at in (coverage.hard_before, coverage.hard) if at > stored.position), None)
+            if hard is not None:
+                first_hard = min(first_hard, hard)
+            found.extend(position for position, _ in coverage.soft if position > stored.position)
+        for ban in self.bans.above(stored.position):
+            if ban.position > first_hard:
+                break
+            if self.bans.covers(ban, stored):
+                found.append(ban.position)
+                if not ban.soft:
+                    first_hard = ban.position
+                    break
+        found.append(first_hard)
+        return sorted(position for position in set(found) if position <= min(first_hard, self.head))
+
+    def inherit(self, old: StoredResponse, new: StoredResponse) -> None:
+        """`new` is `old` with other fields, perhaps at the same place in the order of responses: then it stands as far as `old` did.
+
+        When it has names that `old` had not, and entries with these names that are above its position may have been forgotten, it counts as
+        covered.
+        """
+        if new.position != old.position or new.position >= self.swept:
+            return  # all entries above its position are remembered
+        if {*new.tags, *new.groups} <= {*old.tags, *old.groups}:
+            new.tested, new.standing = self.swept, old.standing
+        else:
+            new.tested, new.standing = self.head, HardCovered(self.swept)
+
+    def _find(
+        self,
+        key: Key,
+        above: int,
+        tags: Sequence[str],
+        groups: Sequence[str],
+        stored: StoredResponse | None,
+        unknown_covers: bool = False,
+    ) -> Verdict:
+        hard = self.dropped
+        soft: list[SoftEntry] = []
+        newest = 0
+        for coverage in (self._all, *self._exact.about(key, tags, groups)):
+            hard = max(hard, coverage.hard)
+            first = coverage.first_soft(above)
+            if first is not None:
+                soft.append(first)
+                newest = max(newest, coverage.newest)
+        if hard > above:
+            return HardCovered(hard)
+        for ban in self.bans.above(above):
+            if self._ban_covers(ban, key, stored, unknown_covers):
+                if not ban.soft:
+                    return HardCovered(ban.position)
+                soft.append(SoftEntry(ban.position, ban.time))
+                newest = max(newest, ban.position)
+        # The first one's time, or an earlier one where entries were merged or the clock was moved back: stale for longer, never for less.
+        return SoftCovered(newest, min(time for _, time in soft)) if soft else CLEAN
+
+    def _ban_covers(self, ban: LiveBan, key: Key, stored: StoredResponse | None, unknown_covers: bool) -> bool:
+        if stored is not None:
+            return self.bans.covers(ban, stored)
+        covers = self.bans.covers_request(ban, key)
+        return unknown_covers if covers is None else covers
+
+    # What may be forgotten.
+
+    def begin_asking(self, position: int) -> None:
+        """A fetch with this position has been sent whose answer may be stored: until its head is there, nobody can tell what covers it."""
+        self._asking[position] += 1
+
+    def end_asking(self, position: int) -> None:
+        """Its head is there, or there will be none."""
+        self._asking[position] -= 1
+        if not self._asking[position]:
+            del self._asking[position]
+
+    def sweepable(self) -> int:
+        """Up to which position can all that is stored be tested now? What is still being asked for holds it back."""
+        return min(self._asking, default=self.head)
+
+    def note_swept(self, position: int) -> None:
+        """All that is stored, or is being stored, was tested up to here, and says so itself wherever it is kept."""
+        self.swept = max(self.swept, position)
+        self.bans.forget_spent(self.swept)
+
+    def forget(self, most: int) -> bool:
+        """Forget some of what says nothing any more; False when there is no more of it."""
+        return self._exact.forget_spent(self._spent, most) == most
+
+    @property
+    def _spent(self) -> int:
+        """Entries up to here say nothing any more: everything was purged, swept or dropped since."""
+        return max(self._all.hard, self.dropped, self.swept)
+
+    def _apply(self, entry: Entry) -> None:
+        """Make the entry count for every lookup from now on."""
+        self.head = entry.position
+        match entry.selector:
+            case AllSelector(site=""):
+                self._all.add(entry, SOFT_PER_SELECTOR)
+                if not entry.soft:
+                    self.bans.forget_spent(entry.position)
+            case BanSelector() as selector:
+                self.bans.add(entry, selector)
+            case selector:
+                self._exact.add(selector, entry)
+        self._exact.forget_spent(self._spent, FORGOTTEN_PER_APPEND)
+        dropped = max(self._exact.over_limit(), self.bans.over_limit())
+        if dropped > self._spent:
+            self.dropped = dropped
+            self.on_dropped(dropped)
 
     def _write(self, file: LogFile, entries: list[Entry]) -> None:
         if file.size > self._next_rewrite:
@@ -172,71 +307,15 @@ class InvalidationLog:
                 self._next_rewrite = max(self._file_bytes, 2 * file.size)
         file.write(entries)
 
-    def verdict(self, key: Key, position: int, groups: Sequence[str] = ()) -> Verdict:
-        """Does any entry above `position` cover what is stored, or being fetched, for `key`?
-
-        `position` is the head of the log when the origin request was sent, `groups` are those that its response named (RFC 9875). The
-        answer's `position` is that of the newest entry that covers; only what was fetched at or above it is clean.
-        """
-        if position == self.head:
-            return CLEAN
-        found = [self._all]
-        if (exact := self._exact.get(url_index(key))) is not None:
-            found.append(exact)
-        for group in groups:
-            if (exact := self._exact.get(group_index(key, group))) is not None:
-                found.append(exact)
-        hard = max(self.dropped, max(coverage.hard for coverage in found))
-        if hard > position:
-            return HardCovered(hard)
-        since: float | None = None
-        newest = 0
-        for coverage in found:
-            stale = coverage.stale_since(position)
-            if stale is not None:
-                newest = max(newest, coverage.newest)
-                since = stale if since is None else min(since, stale)
-        return CLEAN if since is None else SoftCovered(newest, since)
-
-    def _apply(self, entry: Entry) -> None:
-        """Make the entry count for every lookup from now on."""
-        self.head = entry.position
-        match entry.selector:
-            case AllSelector():
-                self._all.add(entry, SOFT_PER_SELECTOR)
-            case UrlSelector() | GroupSelector() as selector:
-                self._apply_exact(selector.index, entry)
-            case _:
-                assert_never(entry.selector)
-        self._forget()
-
-    def _apply_exact(self, index: Index, entry: Entry) -> None:
-        coverage = self._exact.get(index)
-        if coverage is None:
-            coverage = self._exact[index] = _Coverage(entry.selector)
-        else:
-            self._exact.move_to_end(index)
-        self._held -= coverage.held
-        coverage.add(entry, self._soft_limit)
-        self._held += coverage.held
-
-    def _forget(self) -> None:
-        """Free what says nothing any more, a little at each append, and then what exceeds the limit."""
-        spent = max(self._all.hard, self.dropped)
-        for _ in range(2):
-            # Two for each append, not all at once: a purge of everything costs the same however long the log is.
-            if not self._exact or next(iter(self._exact.values())).newest > spent:
-                break
-            self._held -= self._exact.popitem(last=False)[1].held
-        while self._held > self._limit:
-            coverage = self._exact.popitem(last=False)[1]
-            self._held -= coverage.held
-            self.dropped = max(self.dropped, coverage.newest)
-
 
 def _ignore(failure: LogUnwritable) -> None:
     """A log in memory cannot fail."""
 
 
 def _ignore_head(head: int) -> None:
-    """Nobody keeps a high-water mark for a log in memory."""
+    """Nobody wants to know."""
+
+
+def _no_site(host: bytes) -> str:
+    """There is one site, and no entry is for one of several."""
+    return ""

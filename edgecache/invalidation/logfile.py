@@ -24,10 +24,10 @@ from typing import Any
 import msgspec
 
 from edgecache.invalidation.entry import Cause, Entry
-from edgecache.invalidation.selectors import pack, unpack
+from edgecache.invalidation.packing import pack, unpack
 
 MAGIC = b"EDGELOG\n"
-VERSION = 1
+VERSION = 2
 _HEAD = struct.Struct("<8sHxx16sQQI")  # magic, version, log id, base, dropped, checksum of what is before it
 _RECORD = struct.Struct("<III")  # length of the payload, its checksum, checksum of these eight bytes
 DAMAGED = "is damaged"
@@ -229,6 +229,9 @@ def _record(entries: Sequence[Entry]) -> bytes:
     return head + struct.pack("<I", zlib.crc32(head)) + payload
 
 
+_decode = msgspec.msgpack.Decoder(list[tuple[int, float, bool, str, list[Any]]]).decode
+
+
 def _entries(payload: bytes) -> list[Entry]:
-    rows: list[list[Any]] = msgspec.msgpack.decode(payload, type=list[list[Any]])
+    rows = _decode(payload)
     return [Entry(position, time, soft, unpack(selector), Cause(cause)) for position, time, soft, cause, selector in rows]

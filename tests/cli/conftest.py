@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
+from invalidationkit import doors_of
 
 from edgecache.caching.stored import Key, StoredResponse
 from edgecache.cli import main
@@ -16,7 +17,6 @@ from edgecache.clock import Clock
 from edgecache.config import Settings
 from edgecache.control.app import control_app
 from edgecache.control.parts import ControlParts
-from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.record import Records
 from edgecache.store.body import MemoryBody
@@ -37,7 +37,7 @@ class Plane:
                 settings=self.settings,
                 clock=self.clock,
                 log=self.log,
-                doors=Doors(self.log, self.store, self.clock),
+                doors=doors_of(self.log, self.store, self.clock),
                 store=self.store,
                 records=Records(16),
                 origins=lambda: [{"url": "http://localhost:3000", "idle": 1}],

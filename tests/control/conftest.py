@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from invalidationkit import doors_of
 
 from edgecache.caching.stored import Key, StoredResponse
 from edgecache.clock import Clock
 from edgecache.config import Settings
 from edgecache.control.app import control_app
 from edgecache.control.parts import ControlParts
-from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.record import Records
 from edgecache.semantics.urls import parse_url
@@ -48,7 +48,7 @@ class Plane:
         self.moved: list[float] = []
         self.cleared = 0
         self.records = Records(16)
-        self.doors = Doors(self.log, self.store, self.clock)
+        self.doors = doors_of(self.log, self.store, self.clock)
         self.parts = ControlParts(
             settings=self.settings,
             clock=self.clock,

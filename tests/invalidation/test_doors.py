@@ -1,17 +1,16 @@
 """The doors: counted before the append, appended once, and what an unsafe request may invalidate."""
 
-from collections.abc import Callable
-
 import pytest
+from invalidationkit import ListStore, doors_of, stored_at
 
 from edgecache.caching.stored import Key, StoredResponse
 from edgecache.caching.verdict import HardCovered, SoftCovered
 from edgecache.clock import Clock
-from edgecache.invalidation.doors import Doors, selectors_after_unsafe
+from edgecache.invalidation.doors import Call, Doors
 from edgecache.invalidation.entry import Cause
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.invalidation.selectors import AllSelector, UrlSelector
-from edgecache.store.body import MemoryBody
+from edgecache.invalidation.unsafe import selectors_after_unsafe
 
 A = Key(b"http", b"h", b"/a")
 URL_A, URL_B = UrlSelector(b"h", b"/a"), UrlSelector(b"h", b"/b")
@@ -22,50 +21,32 @@ class FixedClock(Clock):
         return 1000.0
 
 
-class ListStore:
-    def __init__(self, *stored: StoredResponse) -> None:
-        self.stored = stored
-
-    async def count_url(self, host: bytes, target: bytes, predicate: Callable[[StoredResponse], bool]) -> int:
-        return sum(predicate(one) for one in self.stored if (one.key.host, one.key.target) == (host, target))
-
-
 def stored(key: Key, position: int = 0) -> StoredResponse:
-    return StoredResponse(
-        key=key,
-        status=200,
-        reason=b"OK",
-        fields=[],
-        vary=(),
-        body=MemoryBody((b"content",)),
-        request_time=0.0,
-        response_time=0.0,
-        offset_s=0.0,
-        position=position,
-        start=position,
-        lifetime_s=60.0,
-        initial_age_s=0.0,
-    )
+    return stored_at(position, key.url)
 
 
 def doors(*responses: StoredResponse) -> tuple[Doors, InvalidationLog]:
     log = InvalidationLog(1000)
-    return Doors(log, ListStore(*responses), FixedClock()), log
+    return doors_of(log, ListStore(*responses), FixedClock()), log
+
+
+def call(*selectors, soft=False):
+    return Call("test", "127.0.0.1", selectors, soft=soft)
 
 
 async def test_matched_counts_variants_and_schemes_before_the_append():
     door, log = doors(stored(A), stored(A), stored(A._replace(scheme=b"https")), stored(A._replace(target=b"/b")))
-    outcome = await door.invalidate([URL_A], soft=False, cause=Cause.API)
+    outcome = await door.call(call(*[URL_A], soft=False))
     assert (outcome.position, outcome.selectors, outcome.matched) == (1, (URL_A,), 3)
     assert log.verdict(A, 0) == HardCovered(1)
 
 
 async def test_what_is_hard_covered_does_not_exist_and_is_not_matched_again():
     door, _ = doors(stored(A))
-    assert (await door.invalidate([URL_A], soft=True, cause=Cause.API)).matched == 1
-    assert (await door.invalidate([URL_A], soft=True, cause=Cause.API)).matched == 1
-    assert (await door.invalidate([URL_A], soft=False, cause=Cause.API)).matched == 1
-    assert (await door.invalidate([URL_A], soft=False, cause=Cause.API)).matched == 0
+    assert (await door.call(call(*[URL_A], soft=True))).matched == 1
+    assert (await door.call(call(*[URL_A], soft=True))).matched == 1
+    assert (await door.call(call(*[URL_A], soft=False))).matched == 1
+    assert (await door.call(call(*[URL_A], soft=False))).matched == 0
 
 
 @pytest.mark.parametrize(
@@ -81,10 +62,10 @@ async def test_what_is_hard_covered_does_not_exist_and_is_not_matched_again():
 )
 async def test_lists_are_one_write(selectors, position, matched):
     door, log = doors(stored(A))
-    outcome = await door.invalidate(selectors, soft=False, cause=Cause.METHOD)
+    outcome = await door.call(call(*selectors))
     assert (outcome.position, outcome.matched) == (position, matched)
     assert outcome.selectors == tuple(dict.fromkeys(selectors))
-    assert log.by_cause[Cause.METHOD] == position
+    assert log.by_cause[Cause.API] == position
 
 
 def test_soft_entries_carry_edge_time():

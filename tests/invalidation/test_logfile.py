@@ -12,7 +12,8 @@ from edgecache.caching.verdict import CLEAN, HardCovered, SoftCovered
 from edgecache.invalidation.entry import Cause, Entry
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.invalidation.logfile import Files, LogUnwritable, open_log
-from edgecache.invalidation.selectors import AllSelector, GroupSelector, UrlSelector, pack, unpack
+from edgecache.invalidation.packing import pack, unpack
+from edgecache.invalidation.selectors import AllSelector, GroupSelector, UrlSelector
 
 A, B = Key(b"http", b"h", b"/a\xff"), Key(b"https", b"h:81", b"/b")
 URL_A, URL_B, ALL = UrlSelector(A.host, A.target), UrlSelector(B.host, B.target), AllSelector()
