@@ -74,7 +74,7 @@ def start_edgecache(folder: Path, origin_port: int, core: int | None) -> Iterato
 @contextlib.contextmanager
 def start_nginx_cache(folder: Path, origin_port: int, core: int | None) -> Iterator[Running]:
     """nginx as a caching proxy; see conf/cache.nginx.conf."""
-    with _start_nginx("cache.nginx.conf", folder, core, ORIGIN=str(origin_port)) as nginx:
+    with nginx_with("cache.nginx.conf", folder, core, ORIGIN=str(origin_port)) as nginx:
         yield nginx
 
 
@@ -86,7 +86,7 @@ def start_origin(folder: Path, _: int, core: int | None) -> Iterator[Running]:
         file = site / case.path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(case.content)
-    with _start_nginx("origin.nginx.conf", folder, core, SITE=str(site)) as nginx:
+    with nginx_with("origin.nginx.conf", folder, core, SITE=str(site)) as nginx:
         yield nginx
 
 
@@ -99,7 +99,8 @@ BASELINE = NGINX
 
 
 @contextlib.contextmanager
-def _start_nginx(template: str, folder: Path, core: int | None, **words: str) -> Iterator[Running]:
+def nginx_with(template: str, folder: Path, core: int | None, **words: str) -> Iterator[Running]:
+    """nginx with a configuration of conf/, in which `words` are put in; one worker."""
     port = free_port()
     # A master that runs as root would give its worker to a user who may not read the folder.
     words |= {"FOLDER": str(folder), "PORT": str(port), "USER": "user root;" if os.geteuid() == 0 else ""}

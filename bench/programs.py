@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -123,7 +124,7 @@ def wait_until(condition: Callable[[], bool], program: subprocess.Popen[bytes], 
     give_up = time.monotonic() + START_S
     while not condition():
         words = said.read_text(errors="replace").strip().splitlines() if said.exists() else []
-        last = f": {words[-1]}" if words else ""
+        last = f": {' '.join(words[-3:])}" if words else ""
         if program.poll() is not None:
             raise Failed(f"{name} ended with status {program.returncode} instead of starting{last}")
         if time.monotonic() > give_up:
@@ -139,10 +140,15 @@ def listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago, for programs that cannot be told to take any."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port that was free a moment ago, for programs that cannot be told to take any.
+
+    From below the range out of which the system gives connections theirs: one of those may be anybody's by the time it is used.
+    """
+    while True:
+        port = secrets.choice(range(12_000, 32_000))
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 def children(pid: int) -> list[int] | None:

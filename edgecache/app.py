@@ -30,6 +30,7 @@ from edgecache.caching.stored import StoredResponse
 from edgecache.caching.tags import every_tag, normalised_tag
 from edgecache.clock import Clock
 from edgecache.config import (
+    ConfigError,
     Origin,
     RuleSettings,
     Settings,
@@ -37,11 +38,14 @@ from edgecache.config import (
     parse_listen,
     parse_origin,
     parse_public_url,
+    read_secret,
     sites_of,
     store_folder,
 )
 from edgecache.control.app import control_app
 from edgecache.control.parts import ControlParts
+from edgecache.control.varnish_bans import DoorForBans
+from edgecache.control.varnishadm import AdminParts, VarnishAdmin
 from edgecache.edge.activity import Activity
 from edgecache.edge.collapse import Flights
 from edgecache.edge.fetch import FetchParts
@@ -109,6 +113,7 @@ class Edge:
         self.origin_reachable = False
         self.url = ""
         self.control_url = ""
+        self.varnishadm = ""  # HOST:PORT, as varnishadm -T takes it; "" when it is off
         self._log_stream = log_stream
         self._files = files  # the store's; tests let them fail
         self._ending = contextlib.AsyncExitStack()  # what `stop` has to undo, last made first
@@ -128,6 +133,7 @@ class Edge:
         _raise_file_limit()
         sockets = [self._bind("listen", settings.listen), self._bind("control", settings.control)]
         self.url, self.control_url = (_url(one) for one in sockets)
+        admin_socket = self._bind("varnishadm", settings.varnishadm) if settings.varnishadm else None
         lines = LogWriter(LogMode(settings.log), self._log_stream or sys.stdout, settings.log_lines)
         self._ending.callback(lines.close)
         self.places = Sites([self._site(one) for one in self.sites], loopback_names(int(self.url.rpartition(":")[2])))
@@ -152,6 +158,11 @@ class Edge:
         assert control.server is not None
         self._listeners.append(await loop.create_server(self.server.accept, sock=sockets[0], backlog=BACKLOG))
         self._listeners.append(await loop.create_server(control.server, sock=sockets[1]))
+        if admin_socket is not None:
+            admin = self._varnishadm()
+            self._ending.callback(admin.abort)
+            self._listeners.append(await loop.create_server(admin.accept, sock=admin_socket))
+            self.varnishadm = _url(admin_socket).removeprefix("http://")
         self.sweeper.run()
         self._ending.callback(self.sweeper.stop)
         self.origin_reachable = await self.pool.answers(PROBE_S)
@@ -403,11 +414,33 @@ class Edge:
             origins=self._origins,
             ready=lambda: "the edge is shutting down" if self.server.draining else None,
             keyed=self.naming.keyed,
+            tag=partial(normalised_tag, profile=self.profile),
             moved=self._moved,
             settled=self._settled,
             cleared=self.flights.forget,
         )
         return control_app(parts)
+
+    def _varnishadm(self) -> VarnishAdmin:
+        settings = self.settings
+        try:
+            secret = read_secret(settings.varnishadm_secret) if settings.varnishadm_secret else None
+        except ConfigError as error:
+            raise StartError(f"varnishadm_secret: {error}") from None
+        allowed = _networks(settings.purge_allow)
+        parts = AdminParts(
+            door=DoorForBans(self.doors),
+            now=self.clock.now,
+            secret=secret,
+            allows=lambda peer_ip: is_within(peer_ip, allowed),
+            line_bytes=settings.head_bytes,
+            connections=settings.varnishadm_connections,
+            idle_timeout_s=settings.varnishadm_idle_timeout_s,
+            tasks=self.tasks,
+            sweeper=self.sweeper,
+            report=self._report,
+        )
+        return VarnishAdmin(parts)
 
     # what others ask
 

@@ -15,10 +15,7 @@ from docs import picture
 from edgecache.caching.reasons import Reason
 from edgecache.cli import COMMANDS, main
 from edgecache.config import SETTINGS
-from edgecache.control.api import Api
-from edgecache.control.app import Health
-from edgecache.control.asked import WORDS
-from edgecache.control.objects import PARAMETERS
+from edgecache.control.api import DOCUMENT, OPERATIONS
 from edgecache.control.problems import Kind
 from edgecache.docs import PAGES
 from edgecache.edge.invalidate import METHODS
@@ -214,10 +211,10 @@ def test_what_the_code_refers_to_is_there() -> None:
 
 def test_the_api_page_has_every_resource() -> None:
     headings = " ".join(re.findall(r"^## (.+)$", read("docs/api.md"), re.MULTILINE))
-    routes = [(route.method, route.path) for owner in (Api, Health) for route in owner(None).routes()]  # type: ignore[arg-type]
-    assert len(routes) > 6
-    for method, path in routes:
-        assert re.search(rf"\b{method}\b[^·]*{path}\b", headings), (method, path)
+    assert len(OPERATIONS) > 6
+    for operation in OPERATIONS:
+        path = re.escape(operation.path.partition("/{")[0])
+        assert re.search(rf"\b{operation.method}\b[^·]*{path}\b", headings), (operation.method, operation.path)
 
 
 def test_the_api_page_has_every_error() -> None:
@@ -229,9 +226,13 @@ def test_the_api_page_has_every_error() -> None:
 
 def test_the_api_page_has_every_member_and_parameter() -> None:
     text = read("docs/api.md")
-    members = set(re.findall(rf'"(\w+)": (?:{"|".join(kind.__name__ for kind in WORDS)})\b', read("edgecache/control/api.py")))
-    assert {"url", "urls", "all", "soft", "advance", "reset"} <= members
-    for name in (*members, *PARAMETERS):
+    names = {parameter.name for operation in OPERATIONS for parameter in operation.parameters}
+    for operation in OPERATIONS:
+        if operation.body is not None:
+            names |= {member.name for member in (*operation.body.exactly_one, *operation.body.options)}
+    names |= {name for schema in DOCUMENT["components"]["schemas"].values() for name in schema.get("properties", {})}
+    assert {"url", "urls", "all", "soft", "advance", "reset", "limit", "came", "hit_ratio"} <= names
+    for name in names:
         assert f"`{name}`" in text or f'"{name}"' in text, name
     for method in METHODS - {b"PURGE"}:
         assert f"`{method.decode()}`" in text

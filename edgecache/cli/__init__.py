@@ -12,7 +12,8 @@ from edgecache import __version__
 COMMANDS = (
     ("run", "edgecache.cli.run:run", "Put a caching edge in front of an origin."),
     ("demo", "edgecache.cli.demo:demo", "Try it: an origin with interesting pages, and the edge in front of it."),
-    ("purge", "edgecache.cli.purge:purge", "Invalidate URLs, or everything, in a running edge."),
+    ("purge", "edgecache.cli.purge:purge", "Invalidate URLs, tags, prefixes, hosts, … or everything, in a running edge."),
+    ("ban", "edgecache.cli.ban:ban", "Invalidate what an expression is true of, in a running edge."),
     ("stats", "edgecache.cli.stats:stats", "Show the counters of a running edge."),
     ("clock", "edgecache.cli.clock:clock", "Show or move the time of a running edge."),
     ("config", "edgecache.cli.config:config", "Check a configuration file."),

@@ -16,14 +16,15 @@ from edgecache.config import Settings, store_folder
 DEMO_PAGE = "/fresh/max-age"  # a page of the demo that is stored; its index is not
 
 
-def banner(settings: Settings, url: str, control_url: str, origin_answers: bool, *, demo: bool = False) -> str:
-    """What runs, where to look, what to try. `url` is the data plane's."""
+def banner(settings: Settings, url: str, control_url: str, origin_answers: bool, *, varnishadm: str = "", demo: bool = False) -> str:
+    """What runs, where to look, what to try. `url` is the data plane's, `varnishadm` HOST:PORT, or "" when it is off."""
     answers = "answers" if origin_answers else "does not answer yet; until it does, clients get 502 and a page that reloads itself"
     rows = [
         *([("origin", f"{_address(settings.origin)}  ({'brought by the demo' if demo else answers})")] if settings.origin else []),
         *((f"site {site.name}", f"{_address(site.origin)}  ({', '.join(site.hosts) or site.public_url})") for site in settings.site),
         ("data plane", f"{_address(url)}  (open this instead of the origin)"),
         ("control plane", f"{_address(control_url)}  (figures and API)"),
+        *([("varnishadm", f"{_address(varnishadm)}  (-T {printable(varnishadm)}{_secret(settings)})")] if varnishadm else []),
         ("profile", settings.profile),
         ("store", _store(settings)),
     ]
@@ -58,6 +59,11 @@ def _store(settings: Settings) -> str:
     if folder is None:
         return f"memory, at most {size(settings.memory_bytes)}"
     return f"{printable(str(folder))}, at most {size(settings.disk_bytes)}, {size(settings.memory_bytes)} of it in memory too"
+
+
+def _secret(settings: Settings) -> str:
+    """How varnishadm is told the secret; nothing when there is none."""
+    return f" -S {printable(settings.varnishadm_secret)}" if settings.varnishadm_secret else ", without a secret"
 
 
 def _address(text: str) -> str:

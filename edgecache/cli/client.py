@@ -22,6 +22,20 @@ DEFAULT_EDGE = "http://127.0.0.1:8081"
 TIMEOUT_S = 30.0
 
 
+class EdgeRefused(click.ClickException):
+    """The edge understood and refused. `problem`: its own words, as `application/problem+json` has them; `more`: what a command adds."""
+
+    def __init__(self, status: int, problem: dict[str, Any], hint: str = "") -> None:
+        super().__init__(f"the edge refused ({status}): {printable(problem['detail'])}{hint}")
+        self.status = status
+        self.problem = problem
+        self.more = ""
+
+    def format_message(self) -> str:
+        """What stands on stderr."""
+        return self.message + self.more
+
+
 class EdgeClient:
     """Asks one running edge. `base` is the control plane's URL, `token` its control_token or "".
 
@@ -95,7 +109,7 @@ class EdgeClient:
                 return value
             if isinstance(value, dict) and isinstance(value.get("detail"), str):
                 hint = " Set EDGECACHE_TOKEN to the edge's control_token." if status == 401 and not self.token else ""
-                raise click.ClickException(f"the edge refused ({status}): {printable(value['detail'])}{hint}")
+                raise EdgeRefused(status, value, hint)
         raise click.ClickException(
             f"{self.base} answered {status}, but not as a control plane of edgecache: "
             "--edge takes the address that the edge's banner calls control plane."
@@ -134,10 +148,15 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
+def is_number(cell: str) -> bool:
+    """Is a cell a number as people read it, 12,345.6?"""
+    return cell.removeprefix("-").replace(",", "").replace(".", "").isdigit()
+
+
 def print_table(columns: list[str], rows: list[list[str]]) -> None:
     """A table on stdout: drawn by rich on a terminal, aligned plain text in a pipe. Columns that hold only numbers are right-aligned."""
     shown = [[printable(cell) for cell in row] for row in rows]
-    numeric = [all(row[index].replace(",", "").replace(".", "").isdigit() for row in shown) for index in range(len(columns))]
+    numeric = [all(is_number(row[index]) for row in shown) for index in range(len(columns))]
     if sys.stdout.isatty():
         from rich import box
         from rich.console import Console

@@ -9,27 +9,23 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 
 @contextlib.contextmanager
-def ready_file(name: str, listen: str, control: str) -> Iterator[None]:
+def ready_file(name: str, listen: str, control: str, varnishadm: str = "") -> Iterator[None]:
     """Let the file `name` say, for the time of the context, where this process listens; "" for no file.
 
-    `listen` and `control` are the URLs of data plane and control plane. Raises click's error when the file cannot be written.
+    `listen` and `control` are the URLs of data plane and control plane, `varnishadm` is HOST:PORT, "" when it is off. Raises click's error
+    when the file cannot be written.
     """
     if not name:
         yield
         return
     path = Path(name)
-    content = {
-        "pid": os.getpid(),
-        "listen": listen,
-        "control": control,
-        "ports": {"listen": urlsplit(listen).port, "control": urlsplit(control).port},
-    }
+    where = {"listen": listen, "control": control, **({"varnishadm": varnishadm} if varnishadm else {})}
+    content = {"pid": os.getpid(), **where, "ports": {name: int(address.rpartition(":")[2]) for name, address in where.items()}}
     try:
         _write(path, content)
     except OSError as error:

@@ -4,6 +4,7 @@ from edgecache.config.hosts import is_loopback, parse_listen
 from edgecache.config.load import load
 from edgecache.config.origin import Origin, PublicUrl, parse_origin, parse_public_url
 from edgecache.config.render import render_markdown, render_toml
+from edgecache.config.secret_file import read_secret
 from edgecache.config.settings import SETTINGS, Settings, sites_of
 from edgecache.config.sites import DEFAULT_SITE, RULE_SETTINGS, SITE_SETTINGS, RuleSettings, SiteSettings
 from edgecache.config.store import default_store, store_folder
@@ -32,6 +33,7 @@ __all__ = [
     "parse_listen",
     "parse_origin",
     "parse_public_url",
+    "read_secret",
     "render_markdown",
     "render_toml",
     "sites_of",

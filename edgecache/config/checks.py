@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from edgecache.config.hosts import is_loopback, parse_listen
 from edgecache.config.origin import parse_public_url
+from edgecache.config.secret_file import read_secret
 from edgecache.config.settings import Settings, sites_of
 from edgecache.config.sites import DEFAULT_SITE, RULE_SETTINGS, RuleSettings, SiteSettings
 from edgecache.config.store import store_folder
@@ -34,12 +35,31 @@ def _check_listeners(settings: Settings, places: Mapping[str, str]) -> None:
             f"{places.get('control', 'control')}: other machines can reach {settings.control}; "
             f"set control_token, or let control listen on 127.0.0.1:{control[1]}"
         )
+    if settings.varnishadm:
+        _check_varnishadm(settings, places)
+
+
+def _check_varnishadm(settings: Settings, places: Mapping[str, str]) -> None:
+    admin = parse_listen(settings.varnishadm)
+    for other in ("listen", "control"):
+        if admin[1] and admin == parse_listen(getattr(settings, other)):
+            raise ConfigError(f"{places['varnishadm']}: {other} and varnishadm are both {settings.varnishadm}; give each a port of its own")
+    if not settings.varnishadm_secret and not is_loopback(admin[0]):
+        raise ConfigError(
+            f"{places['varnishadm']}: other machines can reach {settings.varnishadm}; "
+            f"set varnishadm_secret, or let varnishadm listen on 127.0.0.1:{admin[1]}"
+        )
 
 
 def _check_paths(settings: Settings, places: Mapping[str, str]) -> None:
     ca_file = settings.origin_ca_file
     if ca_file and not (os.path.isfile(ca_file) and os.access(ca_file, os.R_OK)):
         raise ConfigError(f"{places['origin_ca_file']}: {shown(ca_file)} cannot be read; name a PEM file")
+    if settings.varnishadm_secret:
+        try:
+            read_secret(settings.varnishadm_secret)
+        except ConfigError as error:
+            raise ConfigError(f"{places['varnishadm_secret']}: {error}") from None
     folder = store_folder(settings)
     if folder is not None and os.path.lexists(folder) and not os.path.isdir(folder):
         raise ConfigError(f"{places.get('store', 'store')}: {shown(str(folder))} is not a folder; name one, or write memory")

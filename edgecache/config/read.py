@@ -73,7 +73,7 @@ def read(setting: Setting, value: object) -> object:
 def _complaint(setting: Setting, text: str) -> str | None:
     """What is wrong with the text of a textual setting, to be read after the text itself; None when it can be used."""
     match setting.kind:
-        case Kind.ADDRESS:
+        case Kind.ADDRESS if text or setting.default:  # without a default it may be off
             parse_listen(text)
         case Kind.ORIGIN if text:
             parse_origin(text)

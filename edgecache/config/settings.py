@@ -30,6 +30,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Setting(RUN, Kind.ADDRESS, "Where the control plane listens: API, health and statistics. Beyond loopback it needs control_token."),
     ] = "127.0.0.1:8081"
+    varnishadm: Annotated[
+        str,
+        Setting(
+            RUN,
+            Kind.ADDRESS,
+            "Where Varnish's management protocol is spoken, for varnishadm and its like; 127.0.0.1:6082 is usual. Beyond loopback it "
+            "needs varnishadm_secret. Empty: nowhere.",
+        ),
+    ] = ""
     origin: Annotated[
         str,
         Setting(
@@ -231,6 +240,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     client_connections: Annotated[
         int, count(CLIENTS, "connections", "Client connections at a time; beyond them the one that has been idle longest is closed.")
     ] = 20_000
+    varnishadm_idle_timeout_s: Annotated[
+        float,
+        seconds(CLIENTS, "How long a connection of varnishadm stays open without a command; then it is closed, without an answer."),
+    ] = 600.0
+    varnishadm_connections: Annotated[
+        int, count(CLIENTS, "connections", "Connections of varnishadm at a time; more are refused with status 300.", 1, 10_000)
+    ] = 16
     drain_timeout_s: Annotated[
         float,
         seconds(
@@ -256,7 +272,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         16 * 1024
     )
     head_bytes: Annotated[
-        int, size(LIMITS, "Largest head of a request (431 beyond it) or of the origin's answer (502 beyond it).", 256, 2**24)
+        int,
+        size(
+            LIMITS,
+            "Largest head of a request (431 beyond it) or of the origin's answer (502 beyond it), and longest command of varnishadm (106).",
+            256,
+            2**24,
+        ),
     ] = 64 * 1024
     head_fields: Annotated[
         int, count(LIMITS, "fields", "Field lines in the head of a request (431 beyond them) or of the origin's answer (502).", 1, 100_000)
@@ -320,7 +342,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     purge_allow: Annotated[
         tuple[str, ...],
-        Setting(SAFETY, Kind.NETWORKS, "Networks from which PURGE and its like are taken on the site's own port; others get 403."),
+        Setting(
+            SAFETY,
+            Kind.NETWORKS,
+            "Networks from which PURGE and its like are taken on the site's own port (others get 403), and connections of varnishadm.",
+        ),
     ] = ("127.0.0.0/8", "::1/128")
     purge_token: Annotated[
         str,
@@ -342,6 +368,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Kind.SECRET,
             "Token that calls to the control plane must bring (Authorization: Bearer TOKEN); others get 401. Empty: none, and the control "
             "plane then listens on loopback only. Better in the file: flags can be seen by other users of the machine.",
+        ),
+    ] = ""
+    varnishadm_secret: Annotated[
+        str,
+        Setting(
+            SAFETY,
+            Kind.FILE,
+            "File whose content whoever connects to varnishadm must know, as with `varnishd -S`; it is read once, at the start. "
+            "Empty: none, and whoever connects may ban.",
         ),
     ] = ""
     debug: Annotated[

@@ -11,22 +11,8 @@ from aiohttp.typedefs import Handler
 
 from edgecache import __version__
 from edgecache.config import Settings
-from edgecache.control.asked import query
-
-# path · what is there. The examples below show what is sent.
-READ = (
-    ("/api/v1/stats", "every counter, and what runs"),
-    ("/api/v1/objects", "stored responses; filters: url, prefix, q, state=fresh|stale; pages: limit, after"),
-    ("/api/v1/clock", "edge time, and how far it is from the wall clock"),
-    ("/api/v1/settled", "returns when no fetch, refresh or write is in flight; timeout=5s"),
-    ("/healthz", "200 while the process is alive"),
-    ("/readyz", "200 while the edge takes requests, else 503 and why"),
-)
-SEND = (
-    ("/api/v1/invalidations", '{"url": "http://…"} or {"urls": […]} or {"all": true}, with "soft": true to make stale only'),
-    ("/api/v1/clock", '{"advance": "1h"} or {"reset": true}'),
-    ("/api/v1/reset", "{}: nothing stored, counters at zero, wall-clock time"),
-)
+from edgecache.control.api import OPERATIONS
+from edgecache.control.operations import Operation, read_query
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -82,7 +68,7 @@ def index_page(settings: Settings) -> Handler:
     page = render(settings)
 
     async def index(request: web.Request) -> web.Response:
-        query(request, ())
+        read_query(request, ())
         return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 
     return index
@@ -109,14 +95,25 @@ def render(settings: Settings) -> str:
 <p id="note" role="status"></p>
 <noscript><p>The figures need JavaScript; <a href="/api/v1/stats">/api/v1/stats</a> has them too.</p></noscript>
 <h2>To read</h2>
-<table>{"".join(f'<tr><td><a href="{path}">{path}</a></td><td>{html.escape(what)}</td></tr>' for path, what in READ)}</table>
-<h2>To send, with POST and Content-Type: application/json</h2>
-<table>{"".join(f"<tr><td>{path}</td><td>{html.escape(what)}</td></tr>" for path, what in SEND)}</table>
+<table>{"".join(_row(operation) for operation in OPERATIONS if operation.method == "GET")}</table>
+<h2>To send, with Content-Type: application/json</h2>
+<table>{"".join(_row(operation) for operation in OPERATIONS if operation.method != "GET")}</table>
 <h2>From a terminal</h2>
 <pre>edgecache stats
 edgecache purge URL
+edgecache ban 'obj.status == 404'
 edgecache clock advance 1h</pre>
 <script>{SCRIPT}</script>
 </body>
 </html>
 """
+
+
+def _row(operation: Operation) -> str:
+    """What can be asked, and what that does. What needs no more than its address is a link."""
+    path = html.escape(operation.path)
+    if operation.method != "GET":
+        path = f"{operation.method} {path}"
+    elif "{" not in path:
+        path = f'<a href="{path}">{path}</a>'
+    return f"<tr><td>{path}</td><td>{html.escape(operation.summary)}</td></tr>"

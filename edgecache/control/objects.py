@@ -9,25 +9,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import heapq
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from aiohttp import web
+import msgspec
+from msgspec import Meta
 
 from edgecache.caching.freshness import current_age, freshness
 from edgecache.caching.stored import StoredResponse
 from edgecache.caching.verdict import HardCovered, SoftCovered, Verdict
 from edgecache.clock import Clock
-from edgecache.control.asked import one_of, query, whole_number
-from edgecache.control.problems import Kind, Problem
+from edgecache.control.operations import Asked, Operation, Parameter
+from edgecache.control.parts import ControlParts
+from edgecache.control.problems import Kind, Problem, readable
+from edgecache.control.shapes import Choice, Format, Text, WholeNumber
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.semantics.urls import Key, parse_url
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
 STATES = ("fresh", "stale")
-PARAMETERS = ("url", "prefix", "q", "state", "limit", "after")
 
 # Where a response stands in the list: the start of its URL, then a digest of URL and variant. Bounded, because it becomes the cursor, and a
 # target may be longer than a query string can be.
@@ -39,6 +41,54 @@ SECRET_FIELDS = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
 HIDDEN = "(not shown)"
 
 
+class StoredObject(msgspec.Struct):
+    """One stored response."""
+
+    key: Annotated[str, Meta(description="The URL under which it is stored, by the public name of its site.")]
+    status: Annotated[int, Meta(description="Its status; 206 when only a part is stored.")]
+    variant: Annotated[dict[str, str | None], Meta(description="The request fields that its Vary names, with the values that it is for.")]
+    tags: Annotated[list[str], Meta(description="Its cache tags, in the form in which they are compared.")]
+    groups: Annotated[list[str], Meta(description="The groups that its origin put it into (RFC 9875).")]
+    age: Annotated[int, Meta(description="Whole seconds since it was generated.")]
+    ttl: Annotated[int, Meta(description="Whole seconds until it is stale; negative afterwards.")]
+    size: Annotated[int, Meta(description="What it costs in the store, in bytes.")]
+    hits: Annotated[int, Meta(description="How often it answered, since it was last stored or read from the folder.")]
+    position: Annotated[int, Meta(description="The position of the log at which it was asked for, or last validated.")]
+    state: Annotated[str, Meta(description="`fresh`, or `stale`.")]
+
+
+class ObjectsPage(msgspec.Struct):
+    """One page of the stored responses."""
+
+    objects: list[StoredObject]
+    total: Annotated[int, Meta(description="How many match, on all pages.")]
+    next: Annotated[str | None, Meta(description="What to send as `after` for the next page; null on the last one.")]
+
+
+OBJECTS = Operation(
+    "GET",
+    "/api/v1/objects",
+    "objects",
+    "Stored responses, filtered, page by page",
+    {200: ObjectsPage},
+    parameters=(
+        Parameter("url", Text(Format.URL), "Those of exactly this URL, by any name of its site; http and https are one."),
+        Parameter("prefix", Text(), "Those whose URL begins like this, scheme included."),
+        Parameter("q", Text(), "Those whose URL contains this."),
+        Parameter("tag", Text(), "Those with this cache tag."),
+        Parameter("state", Choice(STATES), "Those that are in this state."),
+        Parameter("limit", WholeNumber(1, LIMIT_MAX), "How many on a page.", str(LIMIT_DEFAULT)),
+        Parameter("after", Text(Format.CURSOR), "The page after this one: what `next` said on the page before."),
+    ),
+)
+
+
+async def objects(parts: ControlParts, asked: Asked) -> ObjectsPage:
+    """The stored responses that are asked for."""
+    filters = Filters.of(asked.parameters, parts.keyed, parts.tag)
+    return await page(parts.store.objects(), parts.log, parts.clock, filters)
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Which stored responses are asked for; "" or None where everything goes."""
@@ -46,14 +96,14 @@ class Filters:
     host_and_target: tuple[bytes, bytes] | None
     prefix: str
     q: str
+    tag: str
     state: str
     limit: int
     after: Place | None
 
     @classmethod
-    def of(cls, request: web.Request, keyed: Callable[[Key], Key]) -> Filters:
-        """The filters in the request's query. Raises Problem."""
-        asked = query(request, PARAMETERS)
+    def of(cls, asked: Mapping[str, Any], keyed: Callable[[Key], Key], tag: Callable[[str], str]) -> Filters:
+        """The filters that the parameters say. Raises Problem."""
         exact = None
         if "url" in asked:
             key = parse_url(asked["url"])
@@ -65,13 +115,16 @@ class Filters:
             host_and_target=exact,
             prefix=asked.get("prefix", ""),
             q=asked.get("q", ""),
-            state=one_of("state", asked["state"], STATES) if "state" in asked else "",
-            limit=whole_number("limit", asked.get("limit", str(LIMIT_DEFAULT)), 1, LIMIT_MAX),
+            tag=tag(asked.get("tag", "")),
+            state=asked.get("state", ""),
+            limit=asked["limit"],
             after=place_of(asked["after"]) if "after" in asked else None,
         )
 
     def match(self, stored: StoredResponse) -> bool:
-        """Is `stored` asked for by its URL? Both schemes match `url`, as they do in an invalidation."""
+        """Is `stored` asked for by its URL and tags? Both schemes match `url`, as they do in an invalidation."""
+        if self.tag and self.tag not in stored.tags and self.tag not in map(readable, stored.tags):
+            return False
         if self.host_and_target is not None and self.host_and_target != (stored.key.host, stored.key.target):
             return False
         if not (self.prefix or self.q):
@@ -84,8 +137,8 @@ class Filters:
         return state is not None and self.state in ("", state)
 
 
-async def page(objects: AsyncIterable[StoredResponse], log: InvalidationLog, clock: Clock, filters: Filters) -> dict[str, Any]:
-    """The page that `filters` ask for: {"objects": […], "total": matches on all pages, "next": cursor or null}."""
+async def page(objects: AsyncIterable[StoredResponse], log: InvalidationLog, clock: Clock, filters: Filters) -> ObjectsPage:
+    """The page that `filters` ask for."""
     total = 0
     # The first `limit` + 1 after the cursor; the one too many says that there is a next page.
     found: list[tuple[Place, StoredResponse]] = []
@@ -107,7 +160,7 @@ async def page(objects: AsyncIterable[StoredResponse], log: InvalidationLog, clo
     # All are described at one moment, after the walk: what was invalidated while it ran is not shown any more.
     now = clock.now()
     shown = [describe(stored, log.judge(stored), now) for _, stored in found]
-    return {"objects": [one for one in shown if one is not None], "total": total, "next": cursor(found[-1][0]) if more else None}
+    return ObjectsPage([one for one in shown if one is not None], total, cursor(found[-1][0]) if more else None)
 
 
 def state(stored: StoredResponse, verdict: Verdict, now: float) -> str | None:
@@ -121,23 +174,25 @@ def state(stored: StoredResponse, verdict: Verdict, now: float) -> str | None:
             return "fresh" if current_age(stored, now) < stored.lifetime_s else "stale"
 
 
-def describe(stored: StoredResponse, verdict: Verdict, now: float) -> dict[str, Any] | None:
+def describe(stored: StoredResponse, verdict: Verdict, now: float) -> StoredObject | None:
     """One stored response for JSON, or None when a hard entry covers it: then it does not exist."""
     shown_state = state(stored, verdict, now)
     if shown_state is None:
         return None
     age_s, ttl_s = freshness(stored, verdict, now)
-    return {
-        "key": stored.key.url,
-        "status": stored.status,
-        "variant": {_text(name): _shown(name, value) for name, value in stored.vary},
-        "age": age_s,
-        "ttl": ttl_s,
-        "size": stored.size_bytes,
-        "hits": stored.hits,
-        "position": stored.position,
-        "state": shown_state,
-    }
+    return StoredObject(
+        key=stored.key.url,
+        status=stored.status,
+        variant={_text(name): _shown(name, value) for name, value in stored.vary},
+        tags=[readable(tag) for tag in stored.tags],
+        groups=list(stored.groups),
+        age=age_s,
+        ttl=ttl_s,
+        size=stored.size_bytes,
+        hits=stored.hits,
+        position=stored.position,
+        state=shown_state,
+    )
 
 
 def _text(raw: bytes) -> str:

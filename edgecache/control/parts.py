@@ -21,6 +21,7 @@ class ControlParts:
     origins  figures of each origin and its connections, for /api/v1/stats: names and numbers that JSON can hold
     ready    None when the edge takes requests; otherwise a sentence that says why not, for /readyz
     keyed    the key under which the edge holds what people call by this URL: public names and key rules applied
+    tag      a cache tag in the form in which stored responses have it
     moved    awaited after the clock was moved: the offset is kept when it returns
     settled  waits until nothing is in flight; False when that took longer than so many seconds
     cleared  called by reset: forget what was learnt beside the store
@@ -35,6 +36,7 @@ class ControlParts:
     origins: Callable[[], Sequence[Mapping[str, object]]]
     ready: Callable[[], str | None]
     keyed: Callable[[Key], Key]
+    tag: Callable[[str], str]
     moved: Callable[[], Awaitable[None]]
     settled: Callable[[float], Awaitable[bool]]
     cleared: Callable[[], None]

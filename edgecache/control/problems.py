@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import enum
 import logging
+import re
 from collections.abc import Iterable, Mapping
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem-type:edgecache:"
+CLIPPED = 80
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Kind(enum.Enum):
@@ -52,31 +56,64 @@ class Kind(enum.Enum):
 
 
 class Problem(Exception):
-    """A refusal on its way to the client: which kind, and a sentence about this very request."""
+    """A refusal on its way to the client: which kind, and a sentence about this very request.
 
-    def __init__(self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    `member`: which member of the object it is about, as in urls[3]; `column`: where in that member's text, counted from 1.
+    """
+
+    def __init__(
+        self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, *, member: str = "", column: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.headers = dict(headers or {})
+        self.member = member
+        self.column = column
+
+
+class ProblemDocument(msgspec.Struct, omit_defaults=True):
+    """Why a request was refused (RFC 9457)."""
+
+    type: Annotated[str, msgspec.Meta(description="A URN for the kind of problem.")]
+    title: Annotated[str, msgspec.Meta(description="What that kind is, in the same words every time.")]
+    status: Annotated[int, msgspec.Meta(description="The status of the response.")]
+    detail: Annotated[str, msgspec.Meta(description="A sentence about this very request.")]
+    member: Annotated[str, msgspec.Meta(description="The member that it is about, such as `urls[3]`; absent when it is about none.")] = ""
+    column: Annotated[
+        int | None, msgspec.Meta(description="Where in that member's text, counted from 1; absent when that says nothing.")
+    ] = None
+
+
+def clipped(text: str) -> str:
+    """The beginning of what somebody sent, for a sentence about it."""
+    return text if len(text) <= CLIPPED else text[:CLIPPED] + "…"
+
+
+def readable(text: str) -> str:
+    """`text` as JSON can hold it: bytes that were no UTF-8, kept as surrogates (PEP 383), are shown as \\xNN."""
+    return _SURROGATE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """Which valid name was probably meant by `name`? A clause to end a sentence with: the nearest one, or all of them."""
     names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(clipped(name), names, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"valid are {', '.join(names)}" if names else "none is known here"
 
 
 def problem_response(problem: Problem) -> web.Response:
     """The response that says `problem` (RFC 9457 3)."""
-    members = {
-        "type": TYPE_PREFIX + problem.kind.token,
-        "title": problem.kind.title,
-        "status": problem.kind.status,
-        "detail": problem.detail,
-    }
-    return web.Response(status=problem.kind.status, body=msgspec.json.encode(members), content_type=CONTENT_TYPE, headers=problem.headers)
+    kind = problem.kind
+    said = ProblemDocument(
+        TYPE_PREFIX + kind.token, kind.title, kind.status, readable(problem.detail), readable(problem.member), problem.column
+    )
+    return web.Response(status=kind.status, body=msgspec.json.encode(said), content_type=CONTENT_TYPE, headers=problem.headers)
 
 
 @web.middleware
@@ -99,7 +136,7 @@ def _from_aiohttp(request: web.Request, raised: web.HTTPException) -> Problem:
     """The same refusal in our words. aiohttp raises these for routing and for the size limit of the content."""
     if isinstance(raised, web.HTTPNotFound):
         known = {str(resource.canonical) for resource in request.app.router.resources()}
-        return Problem(Kind.NOT_FOUND, f"Nothing is at {request.path!r}: {did_you_mean(request.path, known)}")
+        return Problem(Kind.NOT_FOUND, f"Nothing is at {clipped(request.path)!r}: {did_you_mean(request.path, known)}")
     if isinstance(raised, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(raised.allowed_methods))
         return Problem(Kind.METHOD_NOT_ALLOWED, f"{request.path} takes {allowed}, not {raised.method}.", {"Allow": allowed})

@@ -20,7 +20,8 @@ from edgecache.invalidation.journal import Came, Journal, Noted
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.invalidation.logfile import LogUnwritable
 from edgecache.invalidation.reading import BadItem, Item, Reader
-from edgecache.invalidation.selectors import BanSelector, KeySelector, PrefixSelector, Selector, UrlSelector
+from edgecache.invalidation.selectors import BanSelector, PrefixSelector, Selector
+from edgecache.invalidation.tally import Tally, url_of
 from edgecache.invalidation.unsafe import as_it_is, selectors_after_unsafe
 
 COUNT_S = 10.0  # how long a call waits for the store to be walked
@@ -72,6 +73,7 @@ class Outcome:
     position   of its last entry: a response fetched at or above it is not covered; for a dry run the head of the log
     selectors  normalised, each once, in the order given
     matched    stored responses that it covers and that no hard entry covered before; None when that was not counted
+    each       the same for each selector, in their order; empty when that was not counted
     hints      what was probably meant, when nothing was matched
     responses  for a dry run: the first of those that it would cover
     """
@@ -79,6 +81,7 @@ class Outcome:
     position: int
     selectors: tuple[Selector, ...]
     matched: int | None
+    each: tuple[int, ...] = ()
     hints: tuple[str, ...] = ()
     responses: tuple[StoredResponse, ...] = field(default=())
 
@@ -128,7 +131,7 @@ class Doors:
             outcome = await self._dry_run(selectors)
             self._note(noted, Came.DRY_RUN, matched=outcome.matched)
             return outcome
-        to_fetch = (await self._find(selectors))[1] if call.refetch else []
+        to_fetch = (await self._find(selectors))[0] if call.refetch else []
         try:
             position = await self._append(selectors, soft=call.soft, cause=call.cause)
         except LogUnwritable as failure:
@@ -137,16 +140,17 @@ class Doors:
         noted.first_position, noted.position = position - len(selectors) + 1, position
         self._note(noted, Came.DONE)  # before it is counted: whoever reads the journal meanwhile finds it
         self.appended()
-        noted.matched = matched = await self._count(selectors, position, everything=call.count)
+        matched, each = await self._count(selectors, position, everything=call.count)
+        noted.matched = matched
         if matched == 0:
             noted.hints = tuple(await self._hints.about(selectors))
         if call.refetch:
             if len(to_fetch) == MOST_LISTED:
                 noted.hints = (*noted.hints, f"only {MOST_LISTED} of the stored responses are fetched again")
             known = {(stored.key.host, stored.key.target) for stored in to_fetch}
-            named = dict.fromkeys(_url_of(one) for one in selectors)
+            named = dict.fromkeys(url_of(one) for one in selectors)
             self.refetch(to_fetch, [Key(b"http", *one) for one in named if one is not None and one not in known])
-        return Outcome(position, selectors, matched, tuple(noted.hints))
+        return Outcome(position, selectors, matched, each, tuple(noted.hints))
 
     async def invalidate(self, selectors: Sequence[Selector], *, soft: bool, cause: Cause) -> Outcome:
         """Invalidate on the edge's own account: clock, reset. Raises LogUnwritable where it need not happen."""
@@ -212,52 +216,51 @@ class Doors:
         return selector.selects(stored, now) and selector.site in ("", self._log.site_of(stored.key.host))
 
     async def _dry_run(self, selectors: tuple[Selector, ...]) -> Outcome:
-        total, found = await self._find(selectors)
+        found, total, each = await self._find(selectors)
         hints = () if found else tuple(await self._hints.about(selectors))
-        return Outcome(self._log.head, selectors, total, hints, tuple(found))
+        return Outcome(self._log.head, selectors, total, each, hints, tuple(found))
 
-    async def _find(self, selectors: tuple[Selector, ...]) -> tuple[int | None, list[StoredResponse]]:
-        """How many stored responses these would cover now, and the first of them; None when there was not time to see all."""
-        now = self._clock.now()
+    async def _find(self, selectors: tuple[Selector, ...]) -> tuple[list[StoredResponse], int | None, tuple[int, ...]]:
+        """The first stored responses that these would cover now, and how many there are, as `_look` has it."""
         found: list[StoredResponse] = []
+        tally = self._tally(selectors)
 
         def is_meant(stored: StoredResponse) -> bool:
-            meant = self._exists(stored) and any(self._meant(one, stored, now) for one in selectors)
+            meant = tally.count(stored, self._exists)
             if meant and len(found) < MOST_LISTED:
                 found.append(stored)
             return meant
 
-        return await self._look(selectors, is_meant, everything=True), found
+        total = await self._look(selectors, is_meant, everything=True)
+        return found, total, () if total is None else tally.each
 
-    async def _count(self, selectors: tuple[Selector, ...], position: int, *, everything: bool) -> int | None:
-        """How many responses that existed before does this write, which ends at `position`, cover? None when that was not counted."""
+    def _tally(self, selectors: tuple[Selector, ...]) -> Tally:
         now = self._clock.now()
+        return Tally(selectors, lambda one, stored: self._meant(one, stored, now))
+
+    async def _count(self, selectors: tuple[Selector, ...], position: int, *, everything: bool) -> tuple[int | None, tuple[int, ...]]:
+        """How many responses that existed before does this write, which ends at `position`, cover, and how many does each selector?
+
+        None and () when that was not counted.
+        """
         first = position - len(selectors) + 1
-        by_url: dict[tuple[bytes, bytes], list[Selector]] = {}
-        others: list[Selector] = []
-        for one in selectors:
-            named = _url_of(one)
-            if named is None:
-                others.append(one)
-            else:
-                by_url.setdefault(named, []).append(one)
+        tally = self._tally(selectors)
+
+        def existed(stored: StoredResponse) -> bool:
+            return self._log.existed(stored, first)
 
         def is_covered(stored: StoredResponse) -> bool:
-            named = by_url.get((stored.key.host, stored.key.target), ())
-            return (
-                stored.position < first
-                and any(self._meant(one, stored, now) for one in (*named, *others))
-                and self._log.existed(stored, first)
-            )
+            return stored.position < first and tally.count(stored, existed)
 
-        return await self._look(selectors, is_covered, everything=everything)
+        total = await self._look(selectors, is_covered, everything=everything)
+        return total, () if total is None else tally.each
 
     async def _look(self, selectors: tuple[Selector, ...], predicate: Callable[[StoredResponse], bool], *, everything: bool) -> int | None:
         """How many stored responses satisfy `predicate`, which is true of none that `selectors` do not name?
 
         URLs are looked up. For all else the store is walked if `everything`, within a bounded time; None when that was not enough.
         """
-        named = dict.fromkeys(_url_of(one) for one in selectors)
+        named = dict.fromkeys(url_of(one) for one in selectors)
         if None not in named:
             return sum([await self._store.count_url(*one, predicate) for one in named if one is not None])
         if not everything:
@@ -296,17 +299,6 @@ class Doors:
         noted.selectors, noted.position, noted.first_position = selectors, position, position - len(selectors) + 1
         self.journal.note(noted)
         self.appended()
-
-
-def _url_of(selector: Selector) -> tuple[bytes, bytes] | None:
-    """Host and target of all that it covers, where it names one URL; None where the store would have to be walked."""
-    match selector:
-        case UrlSelector(host, target):
-            return host, target
-        case KeySelector(key):
-            return key.host, key.target
-        case _:
-            return None
 
 
 def _nothing_refetched(stored: Sequence[StoredResponse], urls: Sequence[Key]) -> None:

@@ -13,6 +13,7 @@ class Cause(enum.Enum):
 
     API = "api"  # somebody asked for it on the control plane
     METHOD = "method"  # an invalidation method (PURGE) on the data plane
+    ADMIN = "varnishadm"  # a ban by Varnish's management protocol
     RESPONSE = "response"  # an unsafe request succeeded (RFC 9111 4.4)
     CLOCK = "clock"  # edge time was moved backwards
     RESET = "reset"  # the whole edge was reset, as between two tests

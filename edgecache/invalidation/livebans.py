@@ -38,6 +38,9 @@ class LiveBans:
     def __iter__(self) -> Iterator[LiveBan]:
         return iter(self._bans)
 
+    def __reversed__(self) -> Iterator[LiveBan]:
+        return reversed(self._bans)
+
     def add(self, entry: Entry, selector: BanSelector) -> None:
         """Take in a ban above all the earlier ones. A hard one with the same words makes them redundant: it covers all that they cover.
 

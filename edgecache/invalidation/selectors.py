@@ -76,8 +76,8 @@ class KeySelector:
 
     @property
     def value(self) -> str:
-        """The key's URL for people, with how much else is in the key."""
-        fields = [line for line in self.key.extra.decode("utf-8", "backslashreplace").split("\n")[1:] if line]
+        """The key's URL for people, with how much else is in the key; what says who someone is is not shown."""
+        fields = [_without_secrets(line) for line in self.key.extra.decode("utf-8", "backslashreplace").split("\n")[1:] if line]
         return f"{self.key.url} ({', '.join(fields)})" if fields else self.key.url
 
     def selects(self, stored: StoredResponse, at: float) -> bool:
@@ -273,3 +273,10 @@ def prefixes(path: bytes, depths: Iterator[int]) -> Iterator[bytes]:
 def shown(raw: bytes) -> str:
     """Bytes of a URL for people and JSON; those beyond ASCII are shown percent-encoded."""
     return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)
+
+
+def _without_secrets(line: str) -> str:
+    """A line of a key, "name: value" or "cookie name=value", less the value of what people log in with."""
+    name, mark, _ = line.partition("=" if line.startswith("cookie ") else ":")
+    secret = name.startswith("cookie ") or name.lower() in ("authorization", "proxy-authorization", "cookie")
+    return f"{name}{mark}(not shown)" if secret and mark else line

@@ -22,6 +22,8 @@ from edgecache.record import Records
 from edgecache.store.body import MemoryBody
 from edgecache.store.tiers import Store, StoreLimits
 
+CONNECTIONS = {"open": 2, "idle": 1, "connecting": 0, "queued": 0}
+
 
 class Plane:
     """The parts behind the control plane, and its address."""
@@ -31,18 +33,20 @@ class Plane:
         self.clock = Clock()
         self.log = InvalidationLog(1000)
         self.store = Store(None, StoreLimits(2**20, 0, 10, 2**20, 2**20, 2**20, 2**20), self.clock, print, lambda name, defect: None)
+        self.doors = doors_of(self.log, self.store, self.clock)
         self.url = ""
         self.app = control_app(
             ControlParts(
                 settings=self.settings,
                 clock=self.clock,
                 log=self.log,
-                doors=doors_of(self.log, self.store, self.clock),
+                doors=self.doors,
                 store=self.store,
                 records=Records(16),
-                origins=lambda: [{"url": "http://localhost:3000", "idle": 1}],
+                origins=lambda: [{"site": "default", "origin": "http://localhost:3000", "connections": CONNECTIONS}],
                 ready=lambda: None,
                 keyed=lambda key: key,
+                tag=str.lower,
                 moved=self.moved,
                 settled=self.settled,
                 cleared=lambda: None,
@@ -56,14 +60,13 @@ class Plane:
         """Nothing is ever in flight here."""
         return True
 
-    def put(self, host: bytes, target: bytes) -> None:
+    def put(self, host: bytes, target: bytes, **differently: Any) -> None:
         now = self.clock.now()
-        self.store.put(
-            StoredResponse(
-                key=Key(b"http", host, target), status=200, reason=b"OK", fields=[], vary=(), body=MemoryBody((b"x",)), request_time=now,
-                response_time=now, offset_s=0.0, position=self.log.head, start=1, lifetime_s=60.0, initial_age_s=0.0,
-            )
-        )  # fmt: skip
+        what: dict[str, Any] = {
+            "status": 200, "reason": b"OK", "fields": [], "vary": (), "body": MemoryBody((b"x",)), "request_time": now,
+            "response_time": now, "offset_s": 0.0, "position": self.log.head, "start": 1, "lifetime_s": 60.0, "initial_age_s": 0.0,
+        }  # fmt: skip
+        self.store.put(StoredResponse(key=Key(b"http", host, target), **{**what, **differently}))
 
 
 @pytest.fixture
@@ -92,8 +95,8 @@ async def plane(make_plane: Callable[..., Awaitable[Plane]]) -> Plane:
 def invoke() -> Callable[..., Awaitable[Result]]:
     """`await invoke("purge", url, edge=plane.url)`: the command in a thread, because the control plane answers from this loop."""
 
-    async def call(*arguments: str, edge: str | None = None, env: dict[str, str] | None = None) -> Result:
+    async def call(*arguments: str, edge: str | None = None, env: dict[str, str] | None = None, stdin: str | bytes | None = None) -> Result:
         variables: dict[str, str | None] = {"EDGECACHE_URL": edge, "EDGECACHE_TOKEN": None, **(env or {})}
-        return await asyncio.to_thread(CliRunner().invoke, main, list(arguments), env=variables, prog_name="edgecache")
+        return await asyncio.to_thread(CliRunner().invoke, main, list(arguments), input=stdin, env=variables, prog_name="edgecache")
 
     return call

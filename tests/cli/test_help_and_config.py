@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 
 from edgecache import __version__
@@ -197,6 +198,17 @@ def test_the_banner_when_things_are_otherwise() -> None:
     assert "edgecache clock advance 1h --edge http://127.0.0.1:2" in text
     assert "EDGECACHE_TOKEN" in text
     assert "s3cret" not in text
+    assert "varnishadm" not in text
+
+
+def test_the_banner_says_how_varnishadm_is_called() -> None:
+    urls = ("http://127.0.0.1:1", "http://127.0.0.1:2", True)
+    settings = Settings(origin="http://localhost:3000", varnishadm="127.0.0.1:0", store="memory")
+    assert "varnishadm     127.0.0.1:6082  (-T 127.0.0.1:6082, without a secret)" in click.unstyle(
+        banner(settings, *urls, varnishadm="127.0.0.1:6082")
+    )
+    settings = msgspec.structs.replace(settings, varnishadm_secret="/etc/varnish/secret")
+    assert "(-T [::1]:6082 -S /etc/varnish/secret)" in click.unstyle(banner(settings, *urls, varnishadm="[::1]:6082"))
 
 
 def test_the_banner_names_every_site() -> None:

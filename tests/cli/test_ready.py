@@ -35,6 +35,14 @@ def test_it_is_there_for_the_time_of_the_run(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_names_varnishadm_when_that_is_on(tmp_path: Path) -> None:
+    file = tmp_path / "ready.json"
+    with ready_file(str(file), *URLS, "[::1]:6082"):
+        content = json.loads(file.read_text())
+    assert content["varnishadm"] == "[::1]:6082"
+    assert content["ports"] == {"listen": 8080, "control": 8081, "varnishadm": 6082}
+
+
 def test_no_name_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with ready_file("", *URLS):

@@ -225,14 +225,29 @@ def test_the_demo(start: Any) -> None:
     assert err.splitlines()[-1].startswith("Ended. 3 requests: 1 from the store")
 
 
-@pytest.mark.parametrize("which", ["--listen", "--control"])
+def test_varnishadm_listens_where_it_says(start: Any) -> None:
+    running, ready, banner = start("demo", "--varnishadm", "127.0.0.1:0")
+    address = f"127.0.0.1:{ready['ports']['varnishadm']}"
+    assert ready["varnishadm"] == address
+    assert f"(-T {address}, without a secret)" in banner
+    with socket.create_connection(("127.0.0.1", ready["ports"]["varnishadm"]), timeout=30) as client:
+        client.sendall(b"ping\nquit\n")
+        said = client.makefile("rb").read()
+    assert said.startswith(b"200 ")
+    assert b"\nPONG " in said
+    assert said.endswith(b"500 22      \nClosing CLI connection\n")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end()[0] == 0
+
+
+@pytest.mark.parametrize("which", ["--listen", "--control", "--varnishadm"])
 def test_a_taken_port_is_one_sentence(which: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        free = "--control" if which == "--listen" else "--listen"
-        running = Running("run", "http://127.0.0.1:9", which, address, free, "127.0.0.1:0")
+        free = [word for flag in ("--listen", "--control") if flag != which for word in (flag, "127.0.0.1:0")]
+        running = Running("run", "http://127.0.0.1:9", which, address, *free)
         code, out, err = running.end()
     assert (code, out) == (1, "")
     assert len(err.splitlines()) == 1, err

@@ -209,6 +209,35 @@ def test_two_listeners_need_two_ports() -> None:
     assert load(None, {"listen": "127.0.0.1:0", "control": "127.0.0.1:0"})
 
 
+@pytest.mark.parametrize("where", ["0.0.0.0:6082", "[::]:0", "192.168.1.2:6082", "devbox:6082"])
+def test_varnishadm_beyond_loopback_needs_a_secret(tmp_path: Path, where: str) -> None:
+    with pytest.raises(ConfigError, match=f"--varnishadm: other machines can reach {re.escape(where)}; set varnishadm_secret"):
+        load(None, {"varnishadm": where})
+    (tmp_path / "secret").write_bytes(b"x")
+    assert load(None, {"varnishadm": where, "varnishadm_secret": str(tmp_path / "secret")}).varnishadm == where
+
+
+def test_varnishadm_is_off_or_an_address_of_its_own() -> None:
+    assert load(None, {}).varnishadm == load(None, {"varnishadm": ""}).varnishadm == ""
+    assert load(None, {"varnishadm": "127.0.0.1:0", "control": "127.0.0.1:0"}).varnishadm == "127.0.0.1:0"
+    with pytest.raises(ConfigError, match="--varnishadm: '6082' is not an address to listen on; write HOST:PORT"):
+        load(None, {"varnishadm": "6082"})
+    for other in ("listen", "control"):
+        with pytest.raises(ConfigError, match=f"--varnishadm: {other} and varnishadm are both 127.0.0.1:7000"):
+            load(None, {other: "127.0.0.1:7000", "varnishadm": "127.0.0.1:7000"})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "is no file"), (b"", "is empty; write a secret"), (b"x" * 65537, "has more than 65536 bytes")],
+)
+def test_a_secret_file_that_is_of_no_use(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    with pytest.raises(ConfigError, match=f"--varnishadm-secret: .*{words}"):
+        load(None, {"varnishadm_secret": str(tmp_path / "secret")})
+
+
 # -- Secrets -----------------------------------------------------------------------------------------------------------------------------
 
 

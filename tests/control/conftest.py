@@ -23,6 +23,8 @@ from edgecache.store.body import MemoryBody
 from edgecache.store.tiers import Store, StoreLimits
 
 NOW = 1_700_000_000.0
+CONNECTIONS = {"open": 2, "idle": 1, "connecting": 0, "queued": 0}
+ORIGIN = {"site": "default", "origin": "http://localhost:3000", "connections": CONNECTIONS}
 
 
 class StillClock(Clock):
@@ -56,9 +58,10 @@ class Plane:
             doors=self.doors,
             store=self.store,
             records=self.records,
-            origins=lambda: [{"url": "http://localhost:3000", "open": 2}],
+            origins=lambda: [ORIGIN],
             ready=lambda: self.why_not_ready,
             keyed=lambda key: key,
+            tag=str.lower,
             moved=self.keep_offset,
             settled=self.settled,
             cleared=self.forget,

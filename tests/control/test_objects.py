@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -30,6 +31,8 @@ async def test_all_members(client: Any, plane: Any) -> None:
                 "key": "http://a.example/x?y=1",
                 "status": 200,
                 "variant": {"accept-encoding": "gzip", "dpr": None},
+                "tags": [],
+                "groups": [],
                 "age": 15,
                 "ttl": 45,
                 "size": stored.size_bytes,
@@ -41,6 +44,14 @@ async def test_all_members(client: Any, plane: Any) -> None:
         "total": 1,
         "next": None,
     }
+
+
+async def test_tags_and_groups_are_shown_and_the_answer_is_json(client: Any, plane: Any) -> None:
+    plane.put("http://a.example/", tags=("news", "caf\u00e9", "p\udcff", 'q"'), groups=("g 1",))
+    response = await client.get(OBJECTS)
+    (shown,) = json.loads((await response.read()).decode("utf-8", "strict"))["objects"]
+    assert shown["tags"] == ["news", "caf\u00e9", "p\\xff", 'q"']
+    assert shown["groups"] == ["g 1"]
 
 
 async def test_an_empty_store(client: Any) -> None:
@@ -89,11 +100,17 @@ async def test_what_a_hard_entry_covers_does_not_exist(client: Any, plane: Any) 
         ("?q=%25C3%25A4", ["https://b.example/%C3%A4"]),
         ("?prefix=https:&q=x", ["https://a.example/x", "https://b.example/%C3%A4"]),
         ("?url=http://c.example/", []),
+        ("?tag=news", ["http://a.example/x", "http://a.example/xy"]),
+        ("?tag=NEWS&q=xy", ["http://a.example/xy"]),
+        ("?tag=new", []),
+        ("?tag=p%5Cxff", ["http://a.example/xy"]),
     ],
 )
 async def test_filters(client: Any, plane: Any, query: str, found: list[str]) -> None:
-    for url in ("https://b.example/%C3%A4", "http://a.example/xy", "http://a.example/x", "https://a.example/x", "http://a.example/"):
+    for url in ("https://b.example/%C3%A4", "https://a.example/x", "http://a.example/"):
         plane.put(url)
+    plane.put("http://a.example/x", tags=("news",))
+    plane.put("http://a.example/xy", tags=("p\udcff", "news"))
     assert await urls(client, query) == found
 
 
@@ -167,5 +184,5 @@ async def test_what_is_purged_during_the_walk_is_not_listed(plane: Any) -> None:
         yield stored
         plane.doors.invalidate_now([AllSelector()], soft=False, cause=Cause.API)
 
-    everything = objects.Filters(None, "", "", "", 10, None)
-    assert (await objects.page(walk(), plane.log, plane.clock, everything))["objects"] == []
+    everything = objects.Filters(None, "", "", "", "", 10, None)
+    assert (await objects.page(walk(), plane.log, plane.clock, everything)).objects == []

@@ -99,3 +99,18 @@ def test_url_selector_shows_its_url(host, target, shown):
 
 def test_selectors_are_values():
     assert len({UrlSelector(b"h", b"/a"), UrlSelector(b"h", b"/a"), UrlSelector(b"h", b"/b"), AllSelector(), AllSelector()}) == 3
+
+
+@pytest.mark.parametrize(
+    "extra, shown_as",
+    [
+        (b"", "http://h/a"),
+        (b"digest", "http://h/a"),
+        (b"digest\ndpr: 2\nsave-data", "http://h/a (dpr: 2, save-data)"),
+        (b"digest\nAuthorization: Basic s3cret", "http://h/a (Authorization:(not shown))"),
+        (b"digest\ncookie: a=s3cret\ncookie plan=s3cret", "http://h/a (cookie:(not shown), cookie plan=(not shown))"),
+        (b"digest\nauthorization\nauthorization-hint: x=y", "http://h/a (authorization, authorization-hint: x=y)"),
+    ],
+)
+def test_a_key_is_shown_without_what_people_log_in_with(extra, shown_as):
+    assert KeySelector(Key(b"http", b"h", b"/a", extra)).value == shown_as

@@ -104,7 +104,7 @@ async def by_method(kit, name: str) -> int | None:
 
 async def by_api(kit, name: str) -> int | None:
     status, body = await api(kit, "/api/v1/invalidations", {"url": f"http://{name}/a"})
-    assert (status, body["selectors"]) == (201, [{"kind": "url", "value": f"http://{PUBLIC}/a"}])
+    assert (status, body["selectors"][0]["value"]) == (201, f"http://{PUBLIC}/a")
     return body["matched"]
 
 

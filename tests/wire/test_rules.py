@@ -212,7 +212,7 @@ async def test_a_purge_with_or_without_the_ignored_parameters(start_kit, written
         matched = json.loads((await kit.request("PURGE", written)).body)["matched"]
     else:
         status, body = await api(kit, "/api/v1/invalidations", {"url": f"http://example.test{written}"})
-        assert (status, body["selectors"]) == (201, [{"kind": "url", "value": "http://example.test/a?id=1"}])
+        assert (status, body["selectors"][0]["value"]) == (201, "http://example.test/a?id=1")
         matched = body["matched"]
     assert matched == 1
     assert not (await kit.get("/a?utm_source=x&id=1")).hit

@@ -1,0 +1,1 @@
+"""What invalidating costs: `python -m bench.invalidation_cost`, or `make bench CASE=invalidation-cost`."""
