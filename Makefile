@@ -25,7 +25,7 @@ check: $(VENV)/stamp-dev ## style, format, types, and who imports whom
 bench: $(VENV)/stamp-dev ## measurements; CASE=name for one of them, ROUNDS=n rounds
 	$(BIN)/python -m bench $(if $(CASE),--case $(CASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
-docs: $(VENV)/stamp-run ## the files that are made from the code: conf/edgecache.toml, docs/settings.md, docs/cache-status.md
+docs: $(VENV)/stamp-run ## the files that are made from the code: conf/edgecache.toml, and pages in docs/
 	$(BIN)/python -m edgecache.docs
 
 settings: docs

@@ -27,7 +27,7 @@ from aiohttp import web
 from edgecache.caching.profile import Profile, SetCookie
 from edgecache.caching.rules import Rule, RuleSet
 from edgecache.caching.stored import StoredResponse
-from edgecache.caching.tags import every_tag, normalised_tag
+from edgecache.caching.tags import every_tag, normalised_tag, tag_field_names
 from edgecache.clock import Clock
 from edgecache.config import (
     ConfigError,
@@ -51,9 +51,10 @@ from edgecache.edge.collapse import Flights
 from edgecache.edge.fetch import FetchParts
 from edgecache.edge.flow import Flow, FlowParts, SiteParts
 from edgecache.edge.forward import Forwarder, is_within
-from edgecache.edge.invalidate import PurgeDoor
 from edgecache.edge.leading import LeadParts
 from edgecache.edge.naming import Naming
+from edgecache.edge.purging.door import Permission, PurgeDoor
+from edgecache.edge.purging.request import PurgeRules
 from edgecache.edge.refetch import Refetch
 from edgecache.edge.sites import PublicName, Site, Sites, loopback_names
 from edgecache.http1.head import HeadLimits
@@ -234,7 +235,14 @@ class Edge:
             keyed=self.naming.keyed,
             ranges=settings.ranges,
             doors=self.doors,
-            purge_door=PurgeDoor(self.doors, _networks(settings.purge_allow), settings.purge_token),
+            purge_door=PurgeDoor(
+                self.doors,
+                Permission(_networks(settings.purge_allow), settings.purge_token),
+                PurgeRules(
+                    self.naming.keyed, tag_field_names(self.profile), settings.purge_get.encode("ascii"), most_items=settings.api_items
+                ),
+            ),
+            purge_not_stored_status=settings.purge_not_stored_status,
             records=self.records,
             default_host=self.url.removeprefix("http://").encode(),
             scheme=b"http",
@@ -284,7 +292,8 @@ class Edge:
         naming = self.naming
         sites = [site.name for site in self.sites]
         tag = partial(normalised_tag, profile=self.profile)
-        reader = Reader(KeyRules(naming.keyed, naming.keyed_with, naming.paths, tag, sites, self.profile.tags.ignores_case))
+        tags = self.profile.tags
+        reader = Reader(KeyRules(naming.keyed, naming.keyed_with, naming.paths, tag, sites, tags.ignores_case, tags.size_bytes))
         self.doors = Doors(self.log, self.store, self.clock, reader, self.journal, commit)
         self.store_sweeper = StoreSweeper(
             self.log,

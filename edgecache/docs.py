@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -16,9 +17,14 @@ from typing import TypeVar, get_args
 from edgecache import config
 from edgecache.caching.decide import Fwd
 from edgecache.caching.reasons import Reason
+from edgecache.edge.purging.forms import FORMS, HOWS, Asked, Form, read_purge
+from edgecache.edge.purging.request import PurgeRules, shown
 from edgecache.invalidation.entry import Cause
+from edgecache.profiles.standard import TAG_FIELDS
 from edgecache.record import Flag, Handled, Records
+from edgecache.semantics.message import RequestHead, field, first
 from edgecache.semantics.proxy_status import ProxyError
+from edgecache.semantics.urls import parse_url
 
 Member = TypeVar("Member", bound=enum.Enum)
 
@@ -153,6 +159,51 @@ _CAUSES = """\
 """
 
 
+_PURGE_METHODS = """\
+# Purging by request, as with Varnish, nginx and Squid
+
+Programs that know how to purge a Varnish, an nginx or a Squid can do it their way, on the site's own port: with the methods `PURGE`,
+`SOFTPURGE`, `BAN`, `PURGEKEYS`, `PURGETAGS` and `REFRESH`. None of them ever reaches the origin. This page has all that such requests
+can say. It is made from the table in the code by `make docs`; above each command stands what it comes to.
+
+- **Who may.** Clients in `purge_allow` (loopback by default), with `purge_token` if that is set: as `Authorization: Bearer TOKEN`, or alone
+  in `X-Invalidate-Token` or `Fastly-Key`. Web pages never may: a request with `Origin` or `Sec-Fetch-Site` gets 403, and so does the
+  preflight for one.
+- **Which host.** What names a URL or a path is about the host of the request. Tags, bans and "everything" are for all sites whatever Host
+  says, as in a Varnish.
+- **The answer** is 200, also where nothing was stored (the setting `purge_not_stored_status` says otherwise), with a reason phrase and a
+  page as from a Varnish; with `Accept: application/json` it is JSON. `Edgecache-Position` is the position in the log, and
+  `Edgecache-Matched` how many stored responses it covers, `null` where nobody counted. The page says what the request came to, and what
+  was probably meant when nothing was matched. The invalidation counts before the answer is sent.
+- **What is refused.** A request says one thing. What could be read in two ways, fields that go with another method, an expression that is
+  none, and a `BAN` that says nothing get 400 with a sentence, more items than `api_items` 413; a log that cannot be written is 507. Then
+  nothing was invalidated.
+- **Regular expressions** are those of [bans](bans.md): found anywhere unless anchored, in linear time, with what PCRE has beyond that
+  refused by name.
+- **Soft** invalidation leaves a response in the store, stale. For `PURGE` the field `Fastly-Soft-Purge` says so by being there.
+- **Content** of such a request is not looked at.
+"""
+
+_PURGE_GET = """\
+## GET
+
+With the setting `purge_get` a `GET` below that path is a purge of what follows it, and so is a `PURGE`, for nginx-helper and others that
+purge an nginx. It is off by default, as a page can make a browser send a GET; one with `Referer`, `Origin` or `Sec-Fetch-Site` is refused.
+
+```sh
+# --purge-get /purge: url http://127.0.0.1:8080/news/
+curl http://127.0.0.1:8080/purge/news/
+```
+
+## What is not understood
+
+- `PURGE /site`, by which one of Drupal's purgers means everything, is a purge of that URL. Purge the host with `PURGE /.*`.
+- `X-Refresh`, by which FOSHttpCache refreshes an nginx, is a field like any other. `REFRESH`, or GET with `Cache-Control: no-cache`, is
+  the same here.
+- Tags in a field of a name of your own. `X-Ban: obj.http.my-tags ~ …` looks into any field.
+"""
+
+
 def render_cache_status() -> str:
     """docs/cache-status.md: every word by which the edge says what it did and why."""
     parts = [_INTRODUCTION, *_table(("fwd=", "the origin was asked, because …"), ((_code(fwd), FWD[fwd]) for fwd in get_args(Fwd)))]
@@ -173,10 +224,71 @@ def render_cache_status() -> str:
     return "\n".join(parts)
 
 
+def render_purge_methods() -> str:
+    """docs/purge-methods.md: every form that a request with an invalidation method can have."""
+    parts = [_PURGE_METHODS]
+    for methods in dict.fromkeys(_methods(form) for form in FORMS):
+        parts.append(f"## {methods}\n")
+        for form in FORMS:
+            if _methods(form) == methods:
+                parts += _form(form)
+    parts.append(_PURGE_GET)
+    return "\n".join(parts)
+
+
+def example_request(arguments: Iterable[str]) -> Asked:
+    """What the request that curl makes of these arguments comes to, at an edge with the usual names. Fails for one that is refused."""
+    method, options = "GET", list(arguments)
+    fields = [field(b"Host", b"127.0.0.1:8080")]
+    target = options.pop()
+    for option, value in zip(options[::2], options[1::2], strict=True):
+        match option:
+            case "-X":
+                method = value
+            case "-H":
+                name, _, content = value.partition(": ")
+                fields = [one for one in fields if one[1] != name.lower().encode()] + [field(name.encode(), content.encode())]
+            case "--request-target":
+                target = value
+            case _:
+                raise ValueError(option)
+    host = (first(fields, b"host") or b"").decode()
+    url = parse_url(target if "://" in target else f"http://{host}{target}")
+    assert not isinstance(url, str), url
+    rules = PurgeRules(lambda key: key, frozenset(TAG_FIELDS), b"/purge")
+    asked = read_purge(RequestHead(method.encode(), target.encode(), 1, fields), url, rules)
+    assert isinstance(asked, Asked), asked
+    return asked
+
+
+def _methods(form: Form) -> str:
+    return " and ".join(method.decode() for method in form.methods if method != b"GET")
+
+
+def _form(form: Form) -> list[str]:
+    fields = ", ".join(_code(shown(name)) for name in form.fields)
+    title = form.when or "the URL"
+    title = title if title.startswith("xkey") else title[0].upper() + title[1:]
+    parts = [f"### {title}\n", f"{form.meaning} Sent by: {form.senders}.\n"]
+    if form.when and len(form.fields) > 2:
+        parts.append(f"Fields: {fields}.\n")
+    if not form.when and form.fields:
+        parts.append(f"`{shown(form.fields[1])}` may be {', '.join(_code(how) for how in HOWS[:-1])}.\n")
+    lines = []
+    for example in form.examples:
+        asked = example_request(example)
+        said = [f"{one.kind.value} {one.value}" for step in asked.steps for one in step.items]
+        notes = ["soft"] * all(step.soft for step in asked.steps) + ["fetched again"] * form.refetch
+        lines.append(f"# {', '.join([*notes, *said])}")
+        lines.append(shlex.join(["curl", *example[:-1], f"http://127.0.0.1:8080{example[-1]}"]))
+    return [*parts, "\n".join(["```sh", *lines, "```", ""])]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "conf/edgecache.toml": config.render_toml,
     "docs/settings.md": config.render_markdown,
     "docs/cache-status.md": render_cache_status,
+    "docs/purge-methods.md": render_purge_methods,
 }
 
 

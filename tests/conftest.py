@@ -9,6 +9,13 @@ import subprocess
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more about what else the machine does than about what is tested. In CI the same examples each time: a run
+# that fails there has to fail again.
+settings.register_profile("edgecache", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("edgecache"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("EDGECACHE_TEST_ALL") == "1" else "edgecache")
 
 
 def pytest_asyncio_loop_factories(config, item):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from edgecache.caching.stored import Key, StoredResponse
@@ -27,8 +27,9 @@ class ListStore:
         for one in list(self.stored):
             yield one
 
-    async def count_url(self, host: bytes, target: bytes, predicate: Callable[[StoredResponse], bool]) -> int:
-        return sum(predicate(one) for one in self.stored if (one.key.host, one.key.target) == (host, target))
+    async def count_urls(self, urls: Iterable[tuple[bytes, bytes]], predicate: Callable[[StoredResponse], bool]) -> int:
+        named = set(urls)
+        return sum(predicate(one) for one in self.stored if (one.key.host, one.key.target) in named)
 
     def replace(self, old: StoredResponse, new: StoredResponse) -> bool:
         if old not in self.stored:

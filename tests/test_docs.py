@@ -17,8 +17,9 @@ from edgecache.cli import COMMANDS, main
 from edgecache.config import SETTINGS
 from edgecache.control.api import DOCUMENT, OPERATIONS
 from edgecache.control.problems import Kind
-from edgecache.docs import PAGES
-from edgecache.edge.invalidate import METHODS
+from edgecache.docs import PAGES, example_request
+from edgecache.edge.purging.forms import FORMS, KNOWN_FIELDS, METHODS
+from edgecache.edge.purging.request import shown
 from edgecache.record import Flag, Handled
 from edgecache.semantics.proxy_status import ProxyError
 
@@ -236,3 +237,21 @@ def test_the_api_page_has_every_member_and_parameter() -> None:
         assert f"`{name}`" in text or f'"{name}"' in text, name
     for method in METHODS - {b"PURGE"}:
         assert f"`{method.decode()}`" in text
+
+
+# -- The invalidation methods -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_purge_methods_has_every_method_and_field() -> None:
+    text = read("docs/purge-methods.md")
+    for method in METHODS:
+        assert re.search(rf"^## .*\b{method.decode()}\b", text, re.MULTILINE), method
+    for name in KNOWN_FIELDS:
+        assert re.search(rf"\b{shown(name)}\b", text), name
+    assert sum(len(form.examples) for form in FORMS) + 1 == len(re.findall("^curl .*http://127.0.0.1:8080", text, re.MULTILINE))
+
+
+def test_examples_come_to_their_own_form() -> None:
+    for form in FORMS:
+        for example in form.examples:
+            assert example_request(example).form is form

@@ -32,6 +32,8 @@ def read(setting: Setting, value: object) -> object:
             return _bounded(setting, parse_bytes(value) if isinstance(value, str) else whole(value, 'a size such as 65536 or "64KiB"'))
         case Kind.COUNT:
             return _bounded(setting, whole(value, "a whole number such as 100"))
+        case Kind.STATUS:
+            return _chosen(setting, whole(value, "a status code"))
         case Kind.SWITCH:
             return switch(value)
         case Kind.NETWORKS:
@@ -60,6 +62,7 @@ def read(setting: Setting, value: object) -> object:
             | Kind.PSEUDONYM
             | Kind.PUBLIC_URL
             | Kind.PATH
+            | Kind.PREFIX
         ):
             if not isinstance(value, str):
                 raise ConfigError(f"{shown(value)} is not a text; write it in quotes")
@@ -89,11 +92,20 @@ def _complaint(setting: Setting, text: str) -> str | None:
             return "holds a NUL; write the path of a file"
         case Kind.PATH if not re.fullmatch(r"/[!-~]*", text) or "?" in text or "#" in text:
             return "is not a path; write it as in URLs and without a query, * standing for any characters, such as /images/*"
+        case Kind.PREFIX if text and not re.fullmatch(r"(?:/[A-Za-z0-9._~-]{1,100}){1,10}", text):
+            return "is not the beginning of a path; write it without a slash at the end, such as /purge"
         case Kind.AUTHORITY if text and not host_port(text):
             return "is not a host; write HOST or HOST:PORT, such as www.example.com"
         case Kind.PSEUDONYM if (text or setting.required) and not WORD.fullmatch(text):
             return "is not one word; write letters, digits, dots, dashes and underscores only, such as edge-1"
     return None
+
+
+def _chosen(setting: Setting, value: int) -> int:
+    """The number itself if it is one of the setting's choices."""
+    if str(value) not in setting.choices:
+        raise ConfigError(f"{value} is not known; write {' or '.join(setting.choices)}")
+    return value
 
 
 def _bounded(setting: Setting, value: float) -> float:

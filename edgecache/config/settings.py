@@ -267,6 +267,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     linger_bytes: Annotated[
         int, size(CLIENTS, "How much the edge reads and drops after it refused a request; then it disconnects, even before linger_s.")
     ] = 256 * 1024
+    purge_get: Annotated[
+        str,
+        Setting(
+            CLIENTS,
+            Kind.PREFIX,
+            "Path below which a GET purges, as with nginx: with /purge, GET /purge/news/ purges /news/, and so does PURGE. "
+            "Empty: GET never does.",
+        ),
+    ] = ""
+    purge_not_stored_status: Annotated[
+        int,
+        Setting(
+            CLIENTS,
+            Kind.STATUS,
+            "Status that acknowledges PURGE of a URL under which nothing was stored: 200 as from Varnish, 404 as from Squid and nginx.",
+            unit="status code",
+            most=404,
+            choices=("200", "404"),
+        ),
+    ] = 200
 
     target_bytes: Annotated[int, size(LIMITS, "Longest request target (path and query); beyond it the client gets 414.", 64, 2**24)] = (
         16 * 1024
@@ -353,8 +373,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting(
             SAFETY,
             Kind.SECRET,
-            "Token that PURGE and its like must bring besides (Authorization: Bearer TOKEN); others get 403. Empty: none. "
-            "Better in the file: flags can be seen by other users of the machine.",
+            "Token that PURGE and its like must bring besides (Authorization: Bearer TOKEN, or X-Invalidate-Token or Fastly-Key with the "
+            "token alone); others get 403. Empty: none. Better in the file: flags can be seen by other users of the machine.",
         ),
     ] = ""
     control_hosts: Annotated[

@@ -44,6 +44,8 @@ class Kind(enum.Enum):
     PATTERNS = "PATTERN,…"
     PUBLIC_URL = "https://HOST"
     PATH = "/PATH"
+    PREFIX = "/PREFIX"
+    STATUS = "CODE"
     PARAMETERS = "NAME,…"
     FIELDS = "FIELD,…"
     COOKIES = "COOKIE,…"

@@ -42,7 +42,7 @@ KEY = Record(
 GROUP = Record(
     (
         Member("origin", Text(Format.URL), "The origin that names the group, as a URL.", required=True),
-        Member("name", Text(filled=True), "The group's name, exactly.", required=True),
+        Member("name", Text(pattern="[ -~]+", filled=True), "The group's name, exactly.", required=True),
     )
 )
 GIVEN = (

@@ -160,9 +160,12 @@ class Flights:
         flight = self._flying.get(key)
         if flight is None or not isinstance(self._log.verdict(key[0], flight.position), Clean):
             return None
-        if isinstance(flight.landing, Joinable) and not flight.landing.fetch.spool.joinable:
-            return None
-        return flight
+        landing = flight.landing
+        if not isinstance(landing, Joinable):
+            return flight
+        # What overtook it may be swept and forgotten by now; what arrives has been tested against it.
+        overtaken = not isinstance(self._log.judge(landing.arriving), Clean)
+        return None if overtaken or not landing.fetch.spool.joinable else flight
 
     def begin(self, key: FlightKey, position: int) -> Flight:
         """A flight of one's own. One that was overtaken goes on for those who are in it."""

@@ -27,11 +27,12 @@ from edgecache.edge.deliver import Withheld, deliver_arriving, deliver_stored, i
 from edgecache.edge.fetch import Fetch, is_event_stream
 from edgecache.edge.forward import Forwarder, wanted_upgrade
 from edgecache.edge.hops import answer_last_hop, next_hop
-from edgecache.edge.invalidate import METHODS, PurgeDoor, answer_purge, is_preflight, preflight_refused
 from edgecache.edge.leading import Lead, LeadParts
 from edgecache.edge.names import NameMap
+from edgecache.edge.purging.answers import acknowledge
+from edgecache.edge.purging.door import PurgeDoor, is_preflight, preflight_refused
 from edgecache.edge.sites import Placed, Site, Sites
-from edgecache.edge.target import has_been_here, locate
+from edgecache.edge.target import Located, has_been_here, locate
 from edgecache.http1.exchange import Exchange
 from edgecache.http1.pool import Pool
 from edgecache.http1.problem import PeerGone, Problem, failed, refused
@@ -68,6 +69,7 @@ class FlowParts:
     keyed: Callable[[Key], Key]  # the key under which a URL is held: public names and key rules applied
     doors: Doors
     purge_door: PurgeDoor
+    purge_not_stored_status: int
     records: Records
     default_host: bytes  # for HTTP/1.0 requests without Host
     scheme: bytes  # under which the listener is known
@@ -89,6 +91,7 @@ class Visit:
         "exchange",
         "flags",
         "handled",
+        "located",
         "looked_again",
         "names",
         "origin_s",
@@ -106,6 +109,7 @@ class Visit:
         self.request_id = request_id
         self.started = started
         self.began = began
+        self.located: Located | None = None
         self.placed: Placed | None = None
         self.site: SiteParts | None = None
         self.names: NameMap | None = None
@@ -157,11 +161,12 @@ class Flow:
         head = exchange.request
         parts = self.parts
         problem = self._place(visit)
-        if problem is None:
+        invalidates = visit.located is not None and parts.purge_door.takes(head, visit.located.path)
+        if problem is None or invalidates:  # what is invalidated need not be of a site, and Host may be the edge's address
             problem = self._turned_away(head)
         if problem is not None:
             return self._own_answer(visit, problem)
-        if head.method in METHODS:
+        if invalidates:
             return await self._invalidate(visit)
         hop = next_hop(head)
         if hop is None:
@@ -448,6 +453,7 @@ class Flow:
         located = locate(head, scheme, self.parts.default_host)
         if isinstance(located, Problem):
             return located
+        visit.located = located
         placed = self.parts.sites.place(located)
         if placed is None:
             known = ", ".join(self.parts.sites.hosts())
@@ -623,11 +629,11 @@ class Flow:
     async def _invalidate(self, visit: Visit) -> None:
         visit.handled = Handled.INVALIDATION
         exchange = visit.exchange
-        assert visit.placed is not None
-        outcome = await self.parts.purge_door.purge(exchange.request, self.parts.keyed(Key(*visit.placed.located)), exchange.peer_ip)
-        if isinstance(outcome, Problem):
-            return self._own_answer(visit, outcome)
-        answer_purge(exchange, outcome, self.clock.now() - self.clock.offset_s)
+        assert visit.located is not None
+        done = await self.parts.purge_door.purge(exchange.request, Key(*visit.located), exchange.peer_ip)
+        if isinstance(done, Problem):
+            return self._own_answer(visit, done)
+        acknowledge(exchange, done, self.parts.purge_not_stored_status, self.clock.now() - self.clock.offset_s)
 
     def _last_hop(self, visit: Visit) -> None:
         lines, body = answer_last_hop(visit.exchange.request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgecache.edge.purging.forms import METHODS
 from edgecache.semantics.message import RequestHead, field, values
 
 # A TRACE shows its sender what arrived here; it must not show secrets to a script that could not read them otherwise (RFC 9110 9.3.8).
@@ -27,7 +28,7 @@ def answer_last_hop(head: RequestHead) -> tuple[list[bytes], bytes]:
     if head.method == b"OPTIONS":
         return [
             b"HTTP/1.1 200 OK\r\n",
-            b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, PURGE\r\n",
+            b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, %s\r\n" % b", ".join(sorted(METHODS)),
             b"Content-Length: 0\r\n",
         ], b""
     lines = [line for line, name, _ in head.fields if name not in _SECRET]

@@ -222,8 +222,13 @@ class Lead:
         """The stored response holds: it takes the place of what it was, unless that is gone by now."""
         new = freshened(plan, self._answer, self._fetch.position, self._fetch.start)
         self._parts.log.inherit(plan.stored, new)
-        if isinstance(self._verdict(new), HardCovered):
-            return  # by a name that it has only now
+        verdict = self._verdict(new)
+        if isinstance(verdict, HardCovered):  # by a name that it has only now
+            if plan.keep is not Keep.UNCHANGED:
+                self._parts.store.discard(plan.stored)
+            return
+        if isinstance(verdict, SoftCovered):
+            new = with_soft(new, verdict)  # a sweep that is under way may have been here
         self.refreshed = new
         match plan.keep:
             case Keep.UPDATED:
@@ -307,7 +312,11 @@ class Lead:
         if not isinstance(self._verdict(plan.stored), Clean) or plan.stored.soft_since is not None:
             return None  # something came in between; the newer part is not worth the doubt
         body = MemoryBody(joined(first, plan.stored.part, second, plan.answered))
-        return combined(plan, self._answer, body, fetch.position, fetch.start)
+        both = combined(plan, self._answer, body, fetch.position, fetch.start)
+        if both is None:
+            return None
+        self._parts.log.inherit(plan.stored, both)
+        return both if isinstance(self._verdict(both), Clean) else None  # by a name that only the newer part has
 
     def _ended(self, fetch: Fetch) -> None:
         if fetch is self.fetch:  # not one that is being asked again

@@ -29,15 +29,19 @@ class SoftEntry(NamedTuple):
 class Coverage:
     """What the log remembers of one selector: its last hard position, and each soft entry above that, ascending.
 
-    hard_before   the hard position that the last one superseded: what was below it did not exist any more when that one came
+    `hard` alone says what is covered. To tell which of several hard entries a response fell to, which is only counted, two more are kept:
+
+    hard_first    the first hard position of those that the sweeper has not dealt with
+    hard_before   the one that the last superseded
     """
 
-    __slots__ = ("hard", "hard_before", "selector", "soft")
+    __slots__ = ("hard", "hard_before", "hard_first", "selector", "soft")
 
     def __init__(self, selector: ExactSelector) -> None:
         self.selector = selector
         self.hard = 0
         self.hard_before = 0
+        self.hard_first = 0
         self.soft: tuple[SoftEntry, ...] = ()  # nearly all have none, and an empty tuple costs nothing
 
     @property
@@ -50,10 +54,12 @@ class Coverage:
         """Position of the selector's newest entry; 0 when it has none."""
         return self.soft[-1].position if self.soft else self.hard
 
-    def add(self, entry: Entry, soft_limit: int) -> None:
-        """Take in an entry above all the earlier ones."""
+    def add(self, entry: Entry, soft_limit: int, swept: int) -> None:
+        """Take in an entry above all the earlier ones. `swept`: what is stored was tested up to there."""
         if not entry.soft:
             # Whatever an older soft entry covers is below this position too, and hard beats soft in either order.
+            if self.hard <= swept:
+                self.hard_first = entry.position
             self.hard_before, self.hard = self.hard, entry.position
             self.soft = ()
             return
@@ -70,9 +76,22 @@ class Coverage:
             return None
         return self.soft[bisect_right(self.soft, above, key=itemgetter(0))]
 
-    def last_hard(self, below: int) -> int:
-        """The last hard position below this one, as far as it is remembered; 0 when there is none."""
-        return self.hard if self.hard < below else self.hard_before if self.hard_before < below else 0
+    def first_hard(self, above: int) -> int | None:
+        """The first hard position above this one; 0 when there is none, None when nobody remembers which it was."""
+        return first_of(self.hard_first, self.hard_before, self.hard, above)
+
+    def has_hard(self, above: int, below: int) -> bool:
+        """Is there a hard position between these two, as far as that is remembered?"""
+        return any(above < position < below for position in (self.hard_first, self.hard_before, self.hard))
+
+
+def first_of(first: int, before: int, last: int, above: int) -> int | None:
+    """Of ascending positions, of which only the first and the two last are known, the first above this one; 0: none; None: not known."""
+    if last <= above:
+        return 0
+    if before <= above:
+        return last
+    return first if first > above else None
 
 
 class Coverages:
@@ -100,8 +119,8 @@ class Coverages:
     def __iter__(self) -> Iterator[Coverage]:
         return iter(self._filed.values())
 
-    def add(self, selector: ExactSelector, entry: Entry) -> None:
-        """Take in an entry above all the earlier ones."""
+    def add(self, selector: ExactSelector, entry: Entry, swept: int) -> None:
+        """Take in an entry above all the earlier ones. `swept`: what is stored was tested up to there."""
         index = selector.index
         coverage = self._filed.get(index)
         if coverage is None:
@@ -110,7 +129,7 @@ class Coverages:
         else:
             self._filed.move_to_end(index)
         self._held -= coverage.held
-        coverage.add(entry, self._soft_limit)
+        coverage.add(entry, self._soft_limit, swept)
         self._held += coverage.held
 
     def find(self, selector: ExactSelector) -> Coverage | None:
@@ -129,13 +148,17 @@ class Coverages:
                 if coverage is not None:
                     yield coverage
 
-    def forget_spent(self, up_to: int, most: int) -> int:
-        """Forget selectors whose newest entry is at or below this position, which says nothing any more: at most so many. How many were?"""
+    def forget_spent(self, up_to: int, most: int) -> tuple[int, int]:
+        """Forget selectors whose newest entry is at or below this position, which says nothing any more: at most so many.
+
+        How many were forgotten, and the newest position among them.
+        """
+        newest = 0
         for number in range(most):
             if not self._filed or next(iter(self._filed.values())).newest > up_to:
-                return number
-            self._drop_oldest()
-        return most
+                return number, newest
+            newest = self._drop_oldest().newest
+        return most, newest
 
     def over_limit(self) -> int:
         """Forget what was least recently appended to until the limit is kept. Up to which position? 0: nothing went."""

@@ -35,8 +35,8 @@ class WalksStore(Protocol):
         """Every stored response; gives way to the loop."""
         ...
 
-    async def count_url(self, host: bytes, target: bytes, predicate: Callable[[StoredResponse], bool]) -> int:
-        """How many stored responses of this URL, of any variant and of both schemes, satisfy `predicate`?"""
+    async def count_urls(self, urls: Iterable[tuple[bytes, bytes]], predicate: Callable[[StoredResponse], bool]) -> int:
+        """How many stored responses of these URLs (host, target), of any variant and of both schemes, satisfy `predicate`?"""
         ...
 
 
@@ -132,16 +132,17 @@ class Doors:
             self._note(noted, Came.DRY_RUN, matched=outcome.matched)
             return outcome
         to_fetch = (await self._find(selectors))[0] if call.refetch else []
+        now = self._clock.now()
         try:
-            position = await self._append(selectors, soft=call.soft, cause=call.cause)
+            position = await self._append(selectors, soft=call.soft, cause=call.cause, now=now)
         except LogUnwritable as failure:
             self._note(noted, Came.FAILED, sentence=str(failure))
             raise
         noted.first_position, noted.position = position - len(selectors) + 1, position
         self._note(noted, Came.DONE)  # before it is counted: whoever reads the journal meanwhile finds it
-        self.appended()
-        matched, each = await self._count(selectors, position, everything=call.count)
-        noted.matched = matched
+        matched, each = await self._count(selectors, position, now, everything=call.count)
+        if matched is not None:  # else the sweeper counts, or has done so
+            noted.matched, noted.at_least = matched, False
         if matched == 0:
             noted.hints = tuple(await self._hints.about(selectors))
         if call.refetch:
@@ -155,7 +156,7 @@ class Doors:
     async def invalidate(self, selectors: Sequence[Selector], *, soft: bool, cause: Cause) -> Outcome:
         """Invalidate on the edge's own account: clock, reset. Raises LogUnwritable where it need not happen."""
         once = tuple(dict.fromkeys(selectors))
-        position = await self._append(once, soft=soft, cause=cause)
+        position = await self._append(once, soft=soft, cause=cause, now=self._clock.now())
         self._note_own(once, soft, cause, position)
         return Outcome(position, once, None)
 
@@ -163,6 +164,7 @@ class Doors:
         """Invalidate in this very step, without counting. For what the edge does by itself: nobody is told how much was hit."""
         once = tuple(dict.fromkeys(selectors))
         position = self._log.append(once, soft=soft, now=self._clock.now(), cause=cause)
+        self.appended()
         self._note_own(once, soft, cause, position)
         return Outcome(position, once, None)
 
@@ -175,6 +177,14 @@ class Doors:
         """
         selectors = selectors_after_unsafe(key, status, references, groups, held_under)
         return self.invalidate_now(selectors, soft=False, cause=Cause.RESPONSE) if selectors else None
+
+    def check(self, call: Call) -> None:
+        """Could this be done? Raises BadItem, and notes it, if not; for calls of which one may not be done without the others."""
+        try:
+            self._read(call)
+        except BadItem as bad:
+            self.refuse(call, bad.sentence)
+            raise
 
     def refuse(self, call: Call, sentence: str) -> None:
         """Note a call that was turned away before it came here: not allowed, or not understood."""
@@ -196,8 +206,9 @@ class Doors:
 
     # appending
 
-    async def _append(self, selectors: tuple[Selector, ...], *, soft: bool, cause: Cause) -> int:
-        position = self._log.append(selectors, soft=soft, now=self._clock.now(), cause=cause)
+    async def _append(self, selectors: tuple[Selector, ...], *, soft: bool, cause: Cause, now: float) -> int:
+        position = self._log.append(selectors, soft=soft, now=now, cause=cause)
+        self.appended()  # now: whoever waits for the disk may leave
         if self._commit is not None:
             try:
                 await self._commit.durable(position)
@@ -223,7 +234,7 @@ class Doors:
     async def _find(self, selectors: tuple[Selector, ...]) -> tuple[list[StoredResponse], int | None, tuple[int, ...]]:
         """The first stored responses that these would cover now, and how many there are, as `_look` has it."""
         found: list[StoredResponse] = []
-        tally = self._tally(selectors)
+        tally = self._tally(selectors, self._clock.now())
 
         def is_meant(stored: StoredResponse) -> bool:
             meant = tally.count(stored, self._exists)
@@ -234,17 +245,18 @@ class Doors:
         total = await self._look(selectors, is_meant, everything=True)
         return found, total, () if total is None else tally.each
 
-    def _tally(self, selectors: tuple[Selector, ...]) -> Tally:
-        now = self._clock.now()
+    def _tally(self, selectors: tuple[Selector, ...], now: float) -> Tally:
         return Tally(selectors, lambda one, stored: self._meant(one, stored, now))
 
-    async def _count(self, selectors: tuple[Selector, ...], position: int, *, everything: bool) -> tuple[int | None, tuple[int, ...]]:
-        """How many responses that existed before does this write, which ends at `position`, cover, and how many does each selector?
+    async def _count(
+        self, selectors: tuple[Selector, ...], position: int, now: float, *, everything: bool
+    ) -> tuple[int | None, tuple[int, ...]]:
+        """How many responses that existed before does this write, at `now` and up to `position`, cover, and how many does each selector?
 
         None and () when that was not counted.
         """
         first = position - len(selectors) + 1
-        tally = self._tally(selectors)
+        tally = self._tally(selectors, now)
 
         def existed(stored: StoredResponse) -> bool:
             return self._log.existed(stored, first)
@@ -262,7 +274,7 @@ class Doors:
         """
         named = dict.fromkeys(url_of(one) for one in selectors)
         if None not in named:
-            return sum([await self._store.count_url(*one, predicate) for one in named if one is not None])
+            return await self._store.count_urls([one for one in named if one is not None], predicate)
         if not everything:
             return None
         give_up = self._clock.monotonic() + COUNT_S
@@ -298,7 +310,6 @@ class Doors:
         noted = Noted(self.journal.next_number(), self._clock.now(), cause.value, "", given, Came.DONE, soft=soft, own=True)
         noted.selectors, noted.position, noted.first_position = selectors, position, position - len(selectors) + 1
         self.journal.note(noted)
-        self.appended()
 
 
 def _nothing_refetched(stored: Sequence[StoredResponse], urls: Sequence[Key]) -> None:

@@ -46,6 +46,7 @@ class Hints:
         hosts: dict[bytes, None] = {}
         tags = 0
         found: dict[str, None] = {}
+        saw_all = True
         async for stored in self._objects():
             if self._exists(stored):
                 if len(hosts) < MOST_HOSTS:
@@ -54,10 +55,11 @@ class Hints:
                 for selector in asked.get(_folded(stored.key), ()):
                     found[_twin(selector, stored.key)] = None
             if len(found) >= MOST_HINTS or self._monotonic() - began > BUDGET_S:
+                saw_all = False
                 break
         now = self._monotonic()
         self._rest_until = now + REST * (now - began)
-        return [*found, *_general(selectors, hosts, tags, quiet=bool(found))]
+        return [*found, *(_general(selectors, hosts, tags, quiet=bool(found)) if saw_all else [])]
 
 
 def _key(selector: Asked) -> Key:

@@ -7,19 +7,33 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from edgecache.caching.stored import Key, StoredResponse
+from edgecache.invalidation.coverage import first_of
 from edgecache.invalidation.entry import Entry
 from edgecache.invalidation.selectors import BanSelector
 
 
 @dataclass(slots=True, eq=False)
 class LiveBan:
-    """A ban in force. `tested`: how many times it was compared with a response so far."""
+    """A ban in force. `tested`: how many times it was compared with a response so far.
+
+    A hard one stands for those with the same words that it has superseded: `first` is the first of them, `before` the last; 0 without any.
+    """
 
     position: int
     time: float
     soft: bool
     selector: BanSelector
+    first: int = 0
+    before: int = 0
     tested: int = 0
+
+    def first_hard(self, above: int) -> int | None:
+        """The first position above this one of a hard ban with these words; 0: none, None: not known. Asked of hard bans."""
+        return first_of(self.first or self.position, self.before, self.position, above)
+
+    def has_hard(self, above: int, below: int) -> bool:
+        """Is there a hard ban with these words between these positions, as far as that is remembered?"""
+        return not self.soft and any(above < position < below for position in (self.first, self.before, self.position))
 
 
 class LiveBans:
@@ -52,6 +66,8 @@ class LiveBans:
             if not entry.soft:
                 for older in self._same.pop(selector, ()):
                     self._remove(older)
+                    if not older.soft:
+                        ban.first, ban.before = older.first or older.position, older.position
             self._same.setdefault(selector, []).append(ban)
         self._bans.append(ban)
         self._positions.append(ban.position)
@@ -74,12 +90,16 @@ class LiveBans:
             return False
         return selector.ban.matches_request(key)
 
-    def forget_spent(self, up_to: int) -> None:
-        """Forget those at or below this position, which say nothing any more."""
+    def forget_spent(self, up_to: int) -> int:
+        """Forget those at or below this position, which say nothing any more. The newest that looked at more than the key; 0: none did."""
         count = bisect_right(self._positions, up_to)
+        newest = 0
         for ban in self._bans[:count]:
             self._forget_same(ban)
+            if ban.selector.ban.needs_response:
+                newest = ban.position
         del self._bans[:count], self._positions[:count]
+        return newest
 
     def over_limit(self) -> int:
         """Forget the oldest until the limit is kept. Below which position is something forgotten? 0 when nothing."""

@@ -13,6 +13,7 @@ The log reads no clock: an entry's time is handed in, and may lie before that of
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -73,6 +74,8 @@ class InvalidationLog:
         self._exact = Coverages(limit_entries, self._soft_limit, lambda host: self.site_of(host))
         self.limit_entries = limit_entries
         self.bans = LiveBans(limit_bans, lambda host: self.site_of(host))
+        self._swept_ban = 0  # the newest ban on fields of responses that was forgotten
+        self._lost = 0  # entries up to here may have been forgotten before the sweeper had counted what they cover
         self._asking: Counter[int] = Counter()  # positions of fetches whose answer is not known yet
 
     @property
@@ -89,10 +92,12 @@ class InvalidationLog:
     def recover(self, recovered: Recovered) -> None:
         """Take in what a file held. Before anything else is asked of the log."""
         self.log_id = recovered.log_id
-        self.dropped = recovered.dropped
+        self.dropped = self._lost = recovered.dropped
+        self.swept = self._swept_ban = recovered.swept
         for entry in recovered.entries:
-            self._apply(entry)
-        self.head = max(self.head, recovered.base)
+            if entry.position > self.swept:
+                self._apply(entry)
+        self.head = max(self.head, recovered.base, recovered.swept)
 
     def continue_above(self, mark: int, now: float) -> bool:
         """Entries up to `mark` may have been lost: go on above it, with everything covered. False when none can be missing.
@@ -148,7 +153,7 @@ class InvalidationLog:
         if not isinstance(standing, HardCovered):
             found = self._find(stored.key, stored.tested, stored.tags, stored.groups, stored)
             if isinstance(found, SoftCovered) and isinstance(standing, SoftCovered):
-                found = SoftCovered(found.position, standing.since)
+                found = SoftCovered(found.position, min(standing.since, found.since))  # see the end of _find
             if found is not CLEAN:
                 standing = stored.standing = found
         stored.tested = self.head
@@ -161,55 +166,70 @@ class InvalidationLog:
 
         `position` is the head of the log when the origin request was sent, `groups` and `tags` are those that its response named. The
         answer's `position` is that of the newest entry that covers; only what was fetched at or above it is clean. Whether a ban covers may
-        depend on more than that: such a ban counts when `unknown_covers`, for whom it does no harm to be too careful.
+        depend on more than that: such a ban counts when `unknown_covers`, for whom it does no harm to be too careful; and so does what was
+        swept, and forgotten, since `position`. Whoever asks without it is being fetched, or is among what arrives.
         """
         if position == self.head:
             return CLEAN
+        if unknown_covers and position < self.swept:
+            return HardCovered(self.swept)
         return self._find(key, position, tags, groups, None, unknown_covers)
 
     def existed(self, stored: StoredResponse, below: int) -> bool:
         """Was `stored` there just before the entry at `below` came? Not when it was fetched later or a hard entry covered it by then."""
-        if not stored.position < below or stored.position < self.dropped < below:
+        if stored.position >= below:
             return False
-        coverages = (self._all, *self._exact.about(stored.key, stored.tags, stored.groups))
-        if any(coverage.last_hard(below) > stored.position for coverage in coverages):
-            return False
-        for ban in self.bans.above(stored.position):
-            if ban.position >= below:
-                break
-            if not ban.soft and self.bans.covers(ban, stored):
+        above = stored.position
+        if stored.tested < below:
+            above = stored.tested
+            if isinstance(stored.standing, HardCovered):
                 return False
-        return True
+        elif not isinstance(stored.standing, HardCovered):
+            return True
+        elif stored.standing.position < below:
+            return False
+        if above < self._lost:
+            return False  # what covered it before may be among those
+        if any(coverage.has_hard(above, below) for coverage in (self._all, *self._exact.about(stored.key, stored.tags, stored.groups))):
+            return False
+        return not any(ban.has_hard(above, below) and self.bans.covers(ban, stored) for ban in self.bans.above(above))
 
-    def covering(self, stored: StoredResponse) -> list[int]:
-        """Positions of the entries that cover `stored` as far as they are remembered, up to the first hard one: after that it was gone."""
+    def covering(self, stored: StoredResponse, above: int) -> list[int]:
+        """Positions of entries above this one that cover `stored`, up to the first hard one: after that it was gone.
+
+        For counting: all are such entries, but not all such entries are there, for some are not remembered one by one.
+        """
+        above = max(above, stored.position)
+        if above < self._lost:
+            return []  # the first that covered it may be among those
         found: list[int] = []
-        first_hard = self.head + 1
+        hard = self.head + 1
         for coverage in (self._all, *self._exact.about(stored.key, stored.tags, stored.groups)):
-            hard = next((at for at in (coverage.hard_before, coverage.hard) if at > stored.position), None)
-            if hard is not None:
-                first_hard = min(first_hard, hard)
-            found.extend(position for position, _ in coverage.soft if position > stored.position)
-        for ban in self.bans.above(stored.position):
-            if ban.position > first_hard:
-                break
-            if self.bans.covers(ban, stored):
+            first = coverage.first_hard(above)
+            if first is None:
+                return []
+            hard = min(hard, first or hard)
+            found.extend(position for position, _ in coverage.soft if position > above)
+        for ban in self.bans.above(above):
+            if not self.bans.covers(ban, stored):
+                continue
+            if ban.soft:
                 found.append(ban.position)
-                if not ban.soft:
-                    first_hard = ban.position
-                    break
-        found.append(first_hard)
-        return sorted(position for position in set(found) if position <= min(first_hard, self.head))
+            elif (first := ban.first_hard(above)) is None:
+                return []
+            else:
+                hard = min(hard, first)
+        return sorted(position for position in {*found, hard} if position <= min(hard, self.head))
 
     def inherit(self, old: StoredResponse, new: StoredResponse) -> None:
         """`new` is `old` with other fields, perhaps at the same place in the order of responses: then it stands as far as `old` did.
 
-        When it has names that `old` had not, and entries with these names that are above its position may have been forgotten, it counts as
-        covered.
+        When it has names that `old` had not, or fields that a ban may look at, and entries about these that are above its position may have
+        been forgotten, it counts as covered.
         """
         if new.position != old.position or new.position >= self.swept:
             return  # all entries above its position are remembered
-        if {*new.tags, *new.groups} <= {*old.tags, *old.groups}:
+        if {*new.tags, *new.groups} <= {*old.tags, *old.groups} and new.position >= self._swept_ban:
             new.tested, new.standing = self.swept, old.standing
         else:
             new.tested, new.standing = self.head, HardCovered(self.swept)
@@ -268,11 +288,20 @@ class InvalidationLog:
     def note_swept(self, position: int) -> None:
         """All that is stored, or is being stored, was tested up to here, and says so itself wherever it is kept."""
         self.swept = max(self.swept, position)
-        self.bans.forget_spent(self.swept)
+        self._swept_ban = max(self._swept_ban, self.bans.forget_spent(self.swept))
+        if self._file is not None:
+            with contextlib.suppress(LogUnwritable):
+                self._file.note_swept(self.swept)
 
     def forget(self, most: int) -> bool:
         """Forget some of what says nothing any more; False when there is no more of it."""
-        return self._exact.forget_spent(self._spent, most) == most
+        return self._forget(most) == most
+
+    def _forget(self, most: int) -> int:
+        count, newest = self._exact.forget_spent(self._spent, most)
+        if newest > self.swept:
+            self._lost = max(self._lost, newest)
+        return count
 
     @property
     def _spent(self) -> int:
@@ -284,15 +313,15 @@ class InvalidationLog:
         self.head = entry.position
         match entry.selector:
             case AllSelector(site=""):
-                self._all.add(entry, SOFT_PER_SELECTOR)
-                if not entry.soft:
-                    self.bans.forget_spent(entry.position)
+                self._all.add(entry, SOFT_PER_SELECTOR, self.swept)
             case BanSelector() as selector:
                 self.bans.add(entry, selector)
             case selector:
-                self._exact.add(selector, entry)
-        self._exact.forget_spent(self._spent, FORGOTTEN_PER_APPEND)
+                self._exact.add(selector, entry, self.swept)
+        if self._spent < self.head:  # not at the purge of everything itself: what it counts depends on what came before it
+            self._forget(FORGOTTEN_PER_APPEND)
         dropped = max(self._exact.over_limit(), self.bans.over_limit())
+        self._lost = max(self._lost, dropped)
         if dropped > self._spent:
             self.dropped = dropped
             self.on_dropped(dropped)
@@ -300,7 +329,7 @@ class InvalidationLog:
     def _write(self, file: LogFile, entries: list[Entry]) -> None:
         if file.size > self._next_rewrite:
             try:
-                file.replace(self.log_id, self.head, self.dropped, self.entries())
+                file.replace(self.log_id, self.head, self.dropped, self.swept, self.entries())
             except LogUnwritable:
                 self._next_rewrite = file.size + self._file_bytes  # another time; there may be room for one more record in the old one
             else:

@@ -11,12 +11,13 @@ Rules of this file
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import struct
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Recovered:
     """What was found in a log file.
 
     base      head of the log when the file was begun; older entries in it are what was still remembered then
+    swept     what is stored was tested up to there, see InvalidationLog
     dropped   what is below counts as covered, see InvalidationLog
     sentence  what had to be done about the file, for the terminal; None when nothing had
     fresh     the log begins anew: no stored response belongs to it
@@ -54,6 +56,7 @@ class Recovered:
     entries: list[Entry]
     fresh: bool
     sentence: str | None
+    swept: int = 0
 
 
 class Files:
@@ -85,9 +88,19 @@ class LogFile:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Append these entries as one record. Raises LogUnwritable; then the file is as it was before."""
+        self._append(_record(entries))
+
+    def note_swept(self, position: int) -> None:
+        """Append that what is stored was tested up to `position`. Raises LogUnwritable, and then a later start tests it once more."""
+        self._append(_framed(msgspec.msgpack.encode(position)))
+
+    def _append(self, record: bytes) -> None:
         if self._closed_because:
             raise LogUnwritable(self._closed_because)
-        record = _record(entries)
+        if len(record) > RECORD_BYTES:
+            raise LogUnwritable(
+                f"one record of the invalidation log would have {len(record)} bytes, and {RECORD_BYTES} are the most; make it several"
+            )
         try:
             written = self._files.write(self._handle, record, self.size)
         except OSError as error:
@@ -107,14 +120,14 @@ class LogFile:
         finally:
             os.close(handle)
 
-    def replace(self, log_id: bytes, base: int, dropped: int, entries: Iterable[Entry]) -> None:
+    def replace(self, log_id: bytes, base: int, dropped: int, swept: int, entries: Iterable[Entry]) -> None:
         """Write the log anew, with these entries only, and go on with the new file. Raises LogUnwritable; then the old one goes on."""
         beside = self.path.with_suffix(".new")
         try:
             handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
                 size = 0
-                for data in (_head(log_id, base, dropped), *(_record([entry]) for entry in entries)):
+                for data in _pieces(_head(log_id, base, dropped), swept, entries):
                     if self._files.write(handle, data, size) != len(data):
                         raise OSError(28, "no space left")
                     size += len(data)
@@ -173,7 +186,7 @@ def open_log(path: Path, files: Files | None = None) -> tuple[LogFile, Recovered
     if torn:
         files.truncate(handle, size)
         sentence = f"the last record of the invalidation log {path} was torn and has been cut off; it had not been acknowledged"
-        recovered = Recovered(recovered.log_id, recovered.base, recovered.dropped, recovered.entries, False, sentence)
+        recovered = dataclasses.replace(recovered, sentence=sentence)
     return LogFile(path, handle, size, files), recovered
 
 
@@ -192,21 +205,23 @@ def _read(path: Path) -> tuple[Recovered, int, bool] | str | None:
         return f"has format version {version}, and this edgecache knows {VERSION}"
     entries: list[Entry] = []
     at = _HEAD.size
-    last = 0
+    last = swept = 0
     while at < len(data):
         if len(data[at : at + 256].rstrip(b"\0")) < _RECORD.size and not data[at + 256 :].strip(b"\0"):  # torn inside its head, or zeros
-            return Recovered(log_id, base, dropped, entries, False, None), at, True
+            return Recovered(log_id, base, dropped, entries, False, None, swept), at, True
         length, payload_checksum, own_checksum = _RECORD.unpack_from(data, at)
-        if zlib.crc32(data[at : at + 8]) != own_checksum or length > RECORD_BYTES:
+        if zlib.crc32(data[at : at + 8]) != own_checksum or length > RECORD_BYTES - _RECORD.size:
             return DAMAGED
         end = at + _RECORD.size + length
         if end > len(data):
-            return Recovered(log_id, base, dropped, entries, False, None), at, True
+            return Recovered(log_id, base, dropped, entries, False, None, swept), at, True
         payload = data[at + _RECORD.size : end]
         if zlib.crc32(payload) != payload_checksum:
             return DAMAGED  # all of it is there, so it was acknowledged, perhaps: a torn record is a short one
         try:
             record = _entries(payload)
+            if isinstance(record, int):
+                swept, record = max(swept, record), []
         except (msgspec.MsgspecError, ValueError, TypeError, KeyError):
             return DAMAGED
         for entry in record:
@@ -215,7 +230,7 @@ def _read(path: Path) -> tuple[Recovered, int, bool] | str | None:
             last = entry.position
         entries.extend(record)
         at = end
-    return Recovered(log_id, base, dropped, entries, False, None), at, False
+    return Recovered(log_id, base, dropped, entries, False, None, swept), at, False
 
 
 def _head(log_id: bytes, base: int, dropped: int) -> bytes:
@@ -223,15 +238,37 @@ def _head(log_id: bytes, base: int, dropped: int) -> bytes:
     return data + struct.pack("<I", zlib.crc32(data))
 
 
+def _pieces(head: bytes, swept: int, entries: Iterable[Entry]) -> Iterator[bytes]:
+    """A whole file, in few pieces."""
+    gathered = bytearray(head)
+    if swept:
+        gathered += _framed(msgspec.msgpack.encode(swept))
+    for entry in entries:
+        gathered += _record([entry])
+        if len(gathered) >= _PIECE_BYTES:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)
+
+
+_PIECE_BYTES = 1024 * 1024
+
+
 def _record(entries: Sequence[Entry]) -> bytes:
-    payload = msgspec.msgpack.encode([[e.position, e.time, e.soft, e.cause.value, pack(e.selector)] for e in entries])
+    return _framed(msgspec.msgpack.encode([[e.position, e.time, e.soft, e.cause.value, pack(e.selector)] for e in entries]))
+
+
+def _framed(payload: bytes) -> bytes:
     head = struct.pack("<II", len(payload), zlib.crc32(payload))
     return head + struct.pack("<I", zlib.crc32(head)) + payload
 
 
-_decode = msgspec.msgpack.Decoder(list[tuple[int, float, bool, str, list[Any]]]).decode
+_decode = msgspec.msgpack.Decoder(int | list[tuple[int, float, bool, str, list[Any]]]).decode
 
 
-def _entries(payload: bytes) -> list[Entry]:
+def _entries(payload: bytes) -> list[Entry] | int:
+    """The entries of a record; or, of one that is a single number, up to where what is stored was tested."""
     rows = _decode(payload)
+    if isinstance(rows, int):
+        return rows
     return [Entry(position, time, soft, unpack(selector), Cause(cause)) for position, time, soft, cause, selector in rows]

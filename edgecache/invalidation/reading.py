@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -29,7 +30,6 @@ from edgecache.semantics.fields import is_token
 from edgecache.semantics.message import Fields, field
 from edgecache.semantics.urls import Key, parse_url
 
-TAG_BYTES = 1024
 NAME_CHARACTERS = 256
 
 
@@ -69,6 +69,7 @@ class KeyRules:
     paths            what a path on any host of the site ("" for all sites) is called in keys: as many forms as there are rules
     tag              a tag in the form in which the profile compares it, and whether that is without case
     sites            names of the sites
+    tag_bytes        no response that is stored has a longer tag
     """
 
     keyed: Callable[[Key], Key]
@@ -77,6 +78,7 @@ class KeyRules:
     tag: Callable[[str], str]
     sites: Sequence[str]
     tags_ignore_case: bool = True
+    tag_bytes: int = 16 * 1024
 
 
 class Reader:
@@ -101,11 +103,13 @@ class Reader:
             case Kind.HOST:
                 return [HostSelector(self._host(item, value), site)]
             case Kind.TAG:
-                return [TagSelector(self._rules.tag(_tag(item)), site)]
+                return [TagSelector(self._rules.tag(_tag(item, self._rules.tag_bytes)), site)]
             case Kind.GROUP:
                 origin = self._rules.keyed(_url(item, item.origin))
                 if not value:
                     raise BadItem(item, "the name of a group cannot be empty")
+                if not (value.isascii() and value.isprintable()):  # RFC 9875 2.1: a String of RFC 9651
+                    raise BadItem(item, f"{value[:200]!r} is the name of no group: these are of printable ASCII characters")
                 return [GroupSelector(origin.scheme, origin.host, value, site)]
             case Kind.ALL:
                 return [AllSelector(site)]
@@ -145,8 +149,10 @@ class Reader:
         return PrefixSelector(self._host(item, host) if host else b"", target, site)
 
     def _host(self, item: Item, value: str) -> bytes:
-        if "://" in value or "/" in value:
+        if any(character in value for character in "/?#"):
             raise BadItem(item, f"{value[:200]!r} is no host: leave out scheme and path, as in www.example.com or 127.0.0.1:8080")
+        if "*" in value:
+            raise BadItem(item, f"{value[:200]!r} is no host: * stands for nothing in it; name each host, or the site as a whole")
         key = parse_url(f"http://{value}/") if value else ""
         if isinstance(key, str):
             raise BadItem(item, f"{value[:200]!r} is no host: it is a name or address with an optional port")
@@ -172,16 +178,23 @@ def _target(item: Item, text: str, otherwise: str) -> bytes:
     return key.target
 
 
-def _tag(item: Item) -> str:
+def _tag(item: Item, limit_bytes: int) -> str:
     text = item.value
     if not text:
         raise BadItem(item, "a tag cannot be empty")
-    if len(text.encode("utf-8", "surrogatepass")) > TAG_BYTES:
-        raise BadItem(item, f"{text[:40]!r}… is longer than {TAG_BYTES} bytes; no tag is")
-    bad = next((character for character in text if character.isspace() or character == "," or not character.isprintable()), None)
+    if _LONE.search(text):
+        raise BadItem(item, f"{text[:200]!r} contains half of a surrogate pair, which is no character")
+    if len(text.encode("utf-8", "surrogateescape")) > limit_bytes:
+        raise BadItem(item, f"{text[:40]!r}… is longer than {limit_bytes} bytes; no tag is")
+    bad = _NOT_IN_TAGS.search(text)
     if bad is not None:
-        raise BadItem(item, f"{text[:200]!r} contains {bad!r}, which separates tags or is in none; give several tags as a list")
+        raise BadItem(item, f"{text[:200]!r} contains {bad[0]!r}, which separates tags or is in none; give several tags as a list")
     return text
+
+
+# What fields can say and bytes that are no UTF-8 (PEP 383) are in tags; other halves of surrogate pairs are not.
+_NOT_IN_TAGS = re.compile("[\x00-\x20\x7f,]")
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def _fields(item: Item) -> Fields:

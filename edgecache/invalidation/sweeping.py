@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from edgecache.caching.keeping import with_soft
@@ -20,6 +20,7 @@ from edgecache.invalidation.journal import Journal, Noted
 from edgecache.invalidation.log import InvalidationLog
 
 FORGOTTEN_AT_ONCE = 2000
+HELD_BACK_S = 0.05  # how soon it looks again at the earliest when it was held back
 URGENT = 0.5  # of the log's limits: filled beyond that, the sweep does not wait
 
 
@@ -85,13 +86,14 @@ class StoreSweeper:
         """Sweep whenever there is something to sweep, for ever."""
         log = self._log
         while True:
-            await self._woken.wait()
             self._woken.clear()
             while log.swept < log.head:
-                held_back = log.sweepable() <= log.swept  # by a fetch whose head is not there yet
-                if held_back or not self._is_urgent:
+                if log.sweepable() <= log.swept:  # held back by a fetch whose head is not there yet
+                    await self._pause(max(self._delay_s, HELD_BACK_S))
+                elif not self._is_urgent:
                     await self._pause(self._delay_s)
                 await self.sweep()
+            await self._woken.wait()
 
     async def sweep(self) -> int:
         """Test all that is stored and all that arrives; returns up to which position everything was tested."""
@@ -101,15 +103,15 @@ class StoreSweeper:
             return before
         for arriving in self._arriving():
             log.judge(arriving)
-        calls = list(self._journal.uncounted(log.head))
+        calls = sorted(self._journal.uncounted(log.head), key=lambda call: call.first_position)
         resumed = self._monotonic()
         async for stored in store.objects():
             match log.judge(stored):
                 case HardCovered():
-                    self._credit(calls, log.covering(stored), before)
+                    self._credit(calls, log.covering(stored, max(before, stored.soft_position)))
                     self.removed += store.discard(stored)
-                case SoftCovered(position) as verdict if position > max(stored.soft_position, before):
-                    self._credit(calls, log.covering(stored), before)
+                case SoftCovered(position) as verdict if position > stored.soft_position:
+                    self._credit(calls, log.covering(stored, max(before, stored.soft_position)))
                     store.replace(stored, with_soft(stored, verdict))
                 case _:
                     pass
@@ -122,10 +124,10 @@ class StoreSweeper:
         while log.forget(FORGOTTEN_AT_ONCE):
             await self._pause(0.0)
         for call in calls:
-            if call.position is not None and call.position <= target:
-                counted = self._counted.pop(call.number, 0)
-                if call.matched is None:
-                    call.matched, call.at_least = counted, True
+            if call.position is not None and call.position <= target and call.matched is None:
+                call.matched, call.at_least = self._counted.get(call.number, 0), True
+        going_on = {call.number for call in self._journal.uncounted(log.head)}
+        self._counted = {number: count for number, count in self._counted.items() if number in going_on}
         self.sweeps += 1
         return target
 
@@ -134,12 +136,12 @@ class StoreSweeper:
         log = self._log
         return log.held > URGENT * log.limit_entries or len(log.bans) > URGENT * log.bans.limit
 
-    def _credit(self, calls: list[Noted], positions: Iterable[int], before: int) -> None:
-        """Count a covered response for the calls whose entries cover it, each once, and not what an earlier sweep has counted."""
+    def _credit(self, calls: Sequence[Noted], positions: Iterable[int]) -> None:
+        """Count a covered response for the calls whose entries these are, each once. What is written into a response was counted before."""
         covering = set()
         for position in positions:
             at = bisect_right(calls, position, key=lambda call: call.first_position) - 1
-            if position > before and at >= 0 and calls[at].covers(position):
+            if at >= 0 and calls[at].covers(position):
                 covering.add(calls[at].number)
         for number in covering:
             self._counted[number] = self._counted.get(number, 0) + 1

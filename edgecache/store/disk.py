@@ -10,7 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -126,10 +126,14 @@ class DiskTier:
         # The name is a digest; what counts is what the row says.
         return None if found is None else [stored for stored in found if stored.key == key]
 
-    def load_url(self, host: bytes, target: bytes) -> list[StoredResponse] | None:
-        """All that is stored for a URL, of both schemes and whatever else is in the keys."""
-        found = self._keeper.read(lambda database: self._stored(database.below(url_prefix(host, target))))
-        return None if found is None else [stored for stored in found if (stored.key.host, stored.key.target) == (host, target)]
+    def load_urls(self, urls: Collection[tuple[bytes, bytes]]) -> list[StoredResponse] | None:
+        """All that is stored for these URLs (host, target), of both schemes and whatever else is in the keys."""
+
+        def load(database: Database) -> list[StoredResponse]:
+            return [stored for url in urls for stored in self._stored(database.below(url_prefix(*url)))]
+
+        found = self._keeper.read(load)
+        return None if found is None else [stored for stored in found if (stored.key.host, stored.key.target) in urls]
 
     def walk(self, name: str, count: int) -> tuple[list[StoredResponse], str | None]:
         """The next `count` rows after `name`, and the name to go on with; None at the end. What is stored throughout comes exactly once."""

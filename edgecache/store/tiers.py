@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -45,6 +46,7 @@ PROMOTIONS = 16  # at once
 MOST_UNWRITTEN = 10_000  # changes; beyond them the disk is given up until it has caught up
 WALK_BUDGET_S = 0.002
 WALK_ROWS = 64
+COUNTED_AT_ONCE = 200  # URLs
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,15 +306,23 @@ class Store:
 
     async def count_url(self, host: bytes, target: bytes, predicate: Callable[[StoredResponse], bool]) -> int:
         """How many stored responses of this URL, of any variant and of both schemes, satisfy `predicate`?"""
-        disk = self.disk
-        rows = None if disk is None else await self._readers.call(lambda: disk.load_url(host, target))
-        found = {(stored.key, stored.vary): stored for stored in self.memory.of_url(host, target)}
-        found.update(self._apart([key for key in self._unwritten if (key.host, key.target) == (host, target)], ()))
-        for row in rows or ():
-            current = self._current(row)
-            if current is not None:
-                found.setdefault((row.key, row.vary), current)
-        return sum(map(predicate, found.values()))
+        return await self.count_urls([(host, target)], predicate)
+
+    async def count_urls(self, urls: Iterable[tuple[bytes, bytes]], predicate: Callable[[StoredResponse], bool]) -> int:
+        """How many stored responses of these URLs (host, target), each given once, satisfy `predicate`?"""
+        left = iter(urls)
+        total = 0
+        while some := dict.fromkeys(islice(left, COUNTED_AT_ONCE)):
+            disk = self.disk
+            rows = None if disk is None else await self._readers.call(partial(disk.load_urls, some))
+            found = {(stored.key, stored.vary): stored for url in some for stored in self.memory.of_url(*url)}
+            found.update(self._apart([key for key in self._unwritten if (key.host, key.target) in some], ()))
+            for row in rows or ():
+                current = self._current(row)
+                if current is not None:
+                    found.setdefault((row.key, row.vary), current)
+            total += sum(map(predicate, found.values()))
+        return total
 
     def _apart(self, unwritten: Iterable[Key], only_here: Iterable[Name]) -> dict[Name, StoredResponse]:
         """What is stored and perhaps not on disk: of keys with changes that are not written yet, and what could not be written."""

@@ -270,6 +270,7 @@ async def test_a_fetch_that_the_end_cut_short_leaves_nothing(lives):
     kit = await lives.start(settle=False)
     reply = await kit.get("/a")
     assert (reply.hit, reply.body == body) == (False, True)
+    await settled(kit)
     assert (await kit.get("/a")).hit
 
 

@@ -132,6 +132,7 @@ async def test_damage_beside_the_database_is_never_wrong_content(lives, tmp_path
         damage(path)
     kit = await lives.start()
     await hits(kit)
+    await settled(kit)
     assert await hits(kit) == EVERYTHING
 
 
@@ -168,6 +169,7 @@ async def test_a_database_that_breaks_while_it_is_used(lives, said):
     assert len(said().about(str(lives.folder), "damaged", "emptied")) == 1
     kit = await lives.start()
     await hits(kit)
+    await settled(kit)
     assert await hits(kit) == EVERYTHING
 
 

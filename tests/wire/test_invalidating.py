@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import aiohttp
 import pytest
 from wirekit import fresh, ok
@@ -146,8 +144,7 @@ async def test_all_variants_and_both_schemes_go(start_kit):
     asks = [("Accept-Language: de",), ("Accept-Language: fr",), ("Accept-Language: de", "X-Forwarded-Proto: https")]
     for ask in asks:
         await kit.get("/a", *ask)
-    reply = await kit.request("PURGE", "/a")
-    assert json.loads(reply.body) == {"status": "ok", "position": 1, "matched": 3}
+    assert (await kit.request("PURGE", "/a")).get("edgecache-matched") == b"3"
     assert [(await kit.get("/a", *ask)).hit for ask in asks] == [False] * 3
 
 

@@ -98,7 +98,7 @@ async def test_without_a_public_name_the_origin_gets_the_clients(kit):
 
 
 async def by_method(kit, name: str) -> int | None:
-    reply = await kit.request("PURGE", "/a", f"Host: {name}")
+    reply = await kit.request("PURGE", "/a", f"Host: {name}", "Accept: application/json")
     return json.loads(reply.body)["matched"]
 
 

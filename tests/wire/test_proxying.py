@@ -21,13 +21,6 @@ async def test_any_method_passes(kit, method):
     assert [seen.line for seen in kit.origin.seen] == [f"{method} /m HTTP/1.1".encode()]
 
 
-@pytest.mark.parametrize("method", ["SOFTPURGE", "BAN", "PURGEKEYS", "PURGETAGS", "REFRESH"])
-async def test_invalidation_methods_without_a_door_are_answered_here(kit, method):
-    reply = await kit.request(method, "/m")
-    assert (reply.status, reply.error) == (501, "http_request_error")
-    assert kit.origin.seen == []
-
-
 TARGETS = [
     "/",
     "/a%2fb%2F..",
