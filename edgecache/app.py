@@ -43,7 +43,11 @@ from edgecache.config import (
     store_folder,
 )
 from edgecache.control.app import control_app
+from edgecache.control.dialects.desk import Desk
+from edgecache.control.dialects.faults import Faults
+from edgecache.control.dialects.registry import DIALECTS
 from edgecache.control.parts import ControlParts
+from edgecache.control.raw_targets import RawTargets
 from edgecache.control.varnish_bans import DoorForBans
 from edgecache.control.varnishadm import AdminParts, VarnishAdmin
 from edgecache.edge.activity import Activity
@@ -64,12 +68,16 @@ from edgecache.http1.server import Server, ServerLimits
 from edgecache.http1.sweeper import Sweeper
 from edgecache.http1.tasks import Tasks
 from edgecache.invalidation.commit import GroupCommit
+from edgecache.invalidation.delayfile import open_delays
+from edgecache.invalidation.delays import Delays
 from edgecache.invalidation.doors import Doors
+from edgecache.invalidation.entry import Cause
 from edgecache.invalidation.journal import Journal
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.invalidation.logfile import LogUnwritable, open_log
 from edgecache.invalidation.reading import KeyRules, Reader
 from edgecache.invalidation.reserve import Reserve, note_closed, note_opened, nothing_lost
+from edgecache.invalidation.selectors import AllSelector
 from edgecache.invalidation.sweeping import StoreSweeper
 from edgecache.logline import LogMode, LogWriter, TextStream
 from edgecache.profiles import PROFILES
@@ -97,6 +105,8 @@ class Edge:
     pools: dict[str, Pool]
     store: Store
     doors: Doors
+    delays: Delays
+    desk: Desk
     activity: Activity
     flow: Flow
     server: Server
@@ -153,17 +163,28 @@ class Edge:
         self._ending.callback(self.server.abort)
         self.refetch = Refetch(self.flow, self.tasks)
         self.doors.refetch = self.refetch.begin
-        control = web.AppRunner(self._control(), access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=_quiet())
+        self.desk = Desk(settings, self.clock, self.doors, self.records, Faults(self._say), self.delays, DIALECTS)
+        control = web.AppRunner(
+            self._control(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            logger=_quiet(),
+            max_line_size=3 * settings.target_bytes + 1024,  # URLs stand in targets, where a raw byte becomes three
+            max_field_size=settings.head_bytes,
+        )
         await control.setup()
         self._ending.push_async_callback(control.cleanup)
-        assert control.server is not None
+        make = control.server
+        assert make is not None
         self._listeners.append(await loop.create_server(self.server.accept, sock=sockets[0], backlog=BACKLOG))
-        self._listeners.append(await loop.create_server(control.server, sock=sockets[1]))
+        self._listeners.append(await loop.create_server(lambda: RawTargets(make(), self._head_limits()), sock=sockets[1]))
         if admin_socket is not None:
             admin = self._varnishadm()
             self._ending.callback(admin.abort)
             self._listeners.append(await loop.create_server(admin.accept, sock=admin_socket))
             self.varnishadm = _url(admin_socket).removeprefix("http://")
+        self.sweeper.watch(self.delays)
         self.sweeper.run()
         self._ending.callback(self.sweeper.stop)
         self.origin_reachable = await self.pool.answers(PROBE_S)
@@ -295,6 +316,7 @@ class Edge:
         tags = self.profile.tags
         reader = Reader(KeyRules(naming.keyed, naming.keyed_with, naming.paths, tag, sites, tags.ignores_case, tags.size_bytes))
         self.doors = Doors(self.log, self.store, self.clock, reader, self.journal, commit)
+        self.delays = self._open_delays(folder)
         self.store_sweeper = StoreSweeper(
             self.log,
             self.store,
@@ -341,6 +363,23 @@ class Edge:
         await Reserve(self.store.reserve_positions, self._in_background).begin(self.log)
         return GroupCommit(file.sync, lambda: self.log.head) if self.settings.log_sync == "disk" else None
 
+    def _open_delays(self, folder: Path | None) -> Delays:
+        """Invalidations that were acknowledged and wait for their time, as the last run left them."""
+        if folder is None:
+            return Delays(self.doors, self.clock, spawn=self.tasks.spawn)
+        path = folder / "delayed.log"
+        try:
+            file, waiting, wrong = open_delays(path)
+        except OSError as error:
+            self._say(f"{path} cannot be used ({error.strerror}): delayed invalidations are in memory only")
+            return Delays(self.doors, self.clock, spawn=self.tasks.spawn)
+        self._ending.callback(file.close)
+        if wrong is not None:
+            self.doors.invalidate_now([AllSelector()], soft=False, cause=Cause.RECOVERY)
+            self._say(f"{path} {wrong}: everything stored before counts as purged, since nobody knows which invalidations were delayed")
+        sync = self.settings.log_sync == "disk"
+        return Delays(self.doors, self.clock, file=file, waiting=waiting, sync=sync, spawn=self.tasks.spawn)
+
     def _take_up_positions(self, meta: Meta, note: Path) -> None:
         """Go on with positions that were never used, also after a power cut (docs/architecture.md, The log)."""
         if not nothing_lost(note) and self.log.continue_above(meta.reserved, self.clock.now()):
@@ -367,6 +406,7 @@ class Edge:
             with contextlib.suppress(OSError):
                 self.store.keep_unsure()
             self._say("the clock's offset cannot be kept: the next start begins at wall-clock time and with an empty store")
+        await self.delays.append_due()
 
     def _say(self, sentence: str) -> None:
         print(f"edgecache: {sentence}", file=sys.stderr)
@@ -426,9 +466,15 @@ class Edge:
             tag=partial(normalised_tag, profile=self.profile),
             moved=self._moved,
             settled=self._settled,
-            cleared=self.flights.forget,
+            cleared=self._forget,
+            desk=self.desk,
         )
         return control_app(parts)
+
+    def _forget(self) -> None:
+        """The edge was reset: what was learnt beside the store goes too."""
+        self.flights.forget()
+        self.desk.forget()
 
     def _varnishadm(self) -> VarnishAdmin:
         settings = self.settings

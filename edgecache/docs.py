@@ -17,6 +17,9 @@ from typing import TypeVar, get_args
 from edgecache import config
 from edgecache.caching.decide import Fwd
 from edgecache.caching.reasons import Reason
+from edgecache.control.dialects.cloudflare.page import render_cloudflare
+from edgecache.control.dialects.cloudfront.page import render_cloudfront
+from edgecache.control.dialects.pages import render_purge_apis
 from edgecache.edge.purging.forms import FORMS, HOWS, Asked, Form, read_purge
 from edgecache.edge.purging.request import PurgeRules, shown
 from edgecache.invalidation.entry import Cause
@@ -289,6 +292,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": config.render_markdown,
     "docs/cache-status.md": render_cache_status,
     "docs/purge-methods.md": render_purge_methods,
+    "docs/purge-apis.md": render_purge_apis,
+    "docs/purge-cloudflare.md": render_cloudflare,
+    "docs/purge-cloudfront.md": render_cloudfront,
 }
 
 

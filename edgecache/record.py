@@ -3,12 +3,17 @@
 Writing a row is part of every request, so it makes no objects that stay: numbers and the first bytes of three strings are packed into a
 bytearray, and a handful of counters rise. Rows are decoded when somebody looks. No request or response fields come here, so neither do
 Authorization and Cookie.
+
+A few figures are also kept for each minute of edge time in which there were requests, for whoever draws curves: the latest `MINUTES` of
+these.
 """
 
 from __future__ import annotations
 
 import enum
 import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from edgecache.caching.reasons import Reason
@@ -16,6 +21,8 @@ from edgecache.caching.reasons import Reason
 METHOD_BYTES = 16
 HOST_BYTES = 64
 TARGET_BYTES = 128
+MINUTES = 24 * 60
+MINUTE_S = 60
 
 # request id · started · duration · origin · bytes in · bytes out · status · reason · handled · flags · method · host · target
 _ROW = struct.Struct(f"<QdQQQQHHBB2x{METHOD_BYTES}s{HOST_BYTES}s{TARGET_BYTES}s")
@@ -86,8 +93,49 @@ class Row(NamedTuple):
     flags: int
 
 
+@dataclass(slots=True)
+class Minute:
+    """What was done in one minute of edge time, invalidation methods left out.
+
+    requests      that began in it and are over
+    bytes_out     content bytes of answers to GET and HEAD
+    cacheable     GET and HEAD that were answered and did not fail; `hits` those of them that the store answered
+    errors_4xx, errors_5xx    by the status of the answer
+    """
+
+    requests: int = 0
+    bytes_out: int = 0
+    cacheable: int = 0
+    hits: int = 0
+    errors_4xx: int = 0
+    errors_5xx: int = 0
+
+    def add(self, cells: Sequence[int]) -> None:
+        """Count these too."""
+        for handled in Handled:
+            if handled is Handled.INVALIDATION:
+                continue
+            of_gets, of_others = (cells[first : first + 10] for first in (10 * handled, _OTHERS + 10 * handled))
+            self.requests += sum(of_gets) + sum(of_others)
+            self.errors_4xx += of_gets[4] + of_others[4]
+            self.errors_5xx += sum(of_gets[5:]) + sum(of_others[5:])
+            if handled <= Handled.PASS:
+                answered = sum(of_gets[1:4])
+                self.cacheable += answered
+                self.hits += answered if handled <= Handled.STALE else 0
+        self.bytes_out += cells[_BYTES_OF_GETS]
+
+
+# What is counted of each request is one cell: by what was done with it and its status class, GET and HEAD (no invalidations) apart from
+# others. Sums of cells are made when somebody looks, and when a minute is over.
+_OTHERS = 10 * len(Handled)
+_BYTES_OF_GETS = 2 * _OTHERS
+_BYTES_OF_OTHERS = _BYTES_OF_GETS + 1
+_CELLS = _BYTES_OF_OTHERS + 1
+
+
 class Records:
-    """The latest `capacity` requests, and counters of all since the start or the last reset."""
+    """The latest `capacity` requests, counters of all since the start or the last reset, and figures for each of the latest minutes."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -98,12 +146,13 @@ class Records:
     def reset(self) -> None:
         """Forget rows and counters. Request ids go on, so that no two requests of one run share one."""
         self._requests = 0
-        self._by_handled = [0] * len(Handled)
         self._by_reason = [0] * len(_REASONS)
-        self._by_class = [0] * 10
         self._bytes_in = 0
-        self._bytes_out = 0
         self._errors = 0
+        self._minutes: dict[int, Minute] = {}  # those that are over
+        self._minute, self._next_minute = 0, 0  # when the present one began, and when it ends; edge time
+        self._cells = [0] * _CELLS  # of the present one
+        self._before = [0] * _CELLS  # of all others
 
     def next_id(self) -> int:
         """A number for a request that has just begun, counted from 1."""
@@ -134,13 +183,25 @@ class Records:
             target,
         )
         self._requests += 1
-        self._by_handled[handled] += 1
         self._by_reason[index] += 1
-        self._by_class[status // 100] += 1
         self._bytes_in += bytes_in
-        self._bytes_out += bytes_out
+        if not self._minute <= started < self._next_minute:
+            self._turn_to(started)
+        cells = self._cells
+        cell = 10 * handled + status // 100
+        if (method == b"GET" or method == b"HEAD") and handled != 5:
+            cells[cell] += 1
+            cells[_BYTES_OF_GETS] += bytes_out
+        else:
+            cells[_OTHERS + cell] += 1
+            cells[_BYTES_OF_OTHERS] += bytes_out
         if flags & 4 or (status >= 500 and handled == 4):
             self._errors += 1
+
+    def minutes(self, start: float, end: float) -> Iterator[tuple[int, Minute]]:
+        """When each minute began in which there were requests, and what was done in it; of those that began in [start, end)."""
+        self._end_minute()
+        return ((began, minute) for began, minute in sorted(self._minutes.items()) if start <= began < end and minute.requests)
 
     def recent(self, n: int) -> list[Row]:
         """The latest `n` requests that are still in the ring, newest first."""
@@ -157,18 +218,36 @@ class Records:
         hit_ratio     HIT and STALE among HIT, STALE, MISS and PASS, from 0 to 1; None before the first of these
         errors        answers that the edge made for want of a better one (5xx), and those that broke off
         """
-        hits = self._by_handled[Handled.HIT] + self._by_handled[Handled.STALE]
-        asked = hits + self._by_handled[Handled.MISS] + self._by_handled[Handled.PASS]
+        self._end_minute()
+        cells = self._before
+        by_handled = [sum(cells[10 * handled : 10 * handled + 10] + cells[_OTHERS + 10 * handled :][:10]) for handled in Handled]
+        by_class = [sum(cells[number:_BYTES_OF_GETS:10]) for number in range(10)]
+        hits = by_handled[Handled.HIT] + by_handled[Handled.STALE]
+        asked = hits + by_handled[Handled.MISS] + by_handled[Handled.PASS]
         return {
             "requests": self._requests,
-            "handled": {handled.name.lower(): self._by_handled[handled] for handled in Handled},
+            "handled": {handled.name.lower(): by_handled[handled] for handled in Handled},
             "reasons": {reason.token: count for reason, count in zip(_REASONS, self._by_reason, strict=True) if reason and count},
-            "status": {f"{number}xx" if number else "none": count for number, count in enumerate(self._by_class) if count},
+            "status": {f"{number}xx" if number else "none": count for number, count in enumerate(by_class) if count},
             "bytes_in": self._bytes_in,
-            "bytes_out": self._bytes_out,
+            "bytes_out": cells[_BYTES_OF_GETS] + cells[_BYTES_OF_OTHERS],
             "hit_ratio": hits / asked if asked else None,
             "errors": self._errors,
         }
+
+    def _turn_to(self, started: float) -> None:
+        """Requests of another minute come now."""
+        self._end_minute()
+        self._minute = int(started // MINUTE_S) * MINUTE_S
+        self._next_minute = self._minute + MINUTE_S
+
+    def _end_minute(self) -> None:
+        """Add what was counted in the present minute to the others; it may go on. The minute that was begun longest ago goes."""
+        self._minutes.setdefault(self._minute, Minute()).add(self._cells)
+        if len(self._minutes) > MINUTES:
+            del self._minutes[next(iter(self._minutes))]
+        self._before = [before + now for before, now in zip(self._before, self._cells, strict=True)]
+        self._cells = [0] * _CELLS
 
     def _view(self, number: int) -> Row:
         row = _ROW.unpack_from(self._ring, number % self._capacity * _ROW.size)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecache.caching.reasons import Reason
-from edgecache.record import HOST_BYTES, METHOD_BYTES, TARGET_BYTES, Flag, Handled, Records, Row
+from edgecache.record import HOST_BYTES, METHOD_BYTES, MINUTES, TARGET_BYTES, Flag, Handled, Records, Row
 
 REASON = next(iter(Reason))
 
@@ -141,3 +141,42 @@ def test_counters_are_what_the_rows_say(rows):
 def test_closed_lists_say_what_they_mean():
     assert all(handled.sentence for handled in Handled)
     assert sum(Flag) == 2 ** len(Flag) - 1  # each a bit of its own
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 400),
+            st.sampled_from([0, 101, 200, 304, 404, 503]),
+            st.sampled_from(Handled),
+            st.sampled_from([b"GET", b"POST", b"OPTIONS"]),
+        ),
+        max_size=40,
+    )
+)
+def test_minutes_are_what_the_rows_say(rows):
+    records = Records(1)
+    for started, status, handled, method in rows:
+        add(records, started=started, status=status, handled=handled, method=method)
+    rows = [row for row in rows if row[2] is not Handled.INVALIDATION]
+    found = dict(records.minutes(60, 360))
+    assert list(found) == sorted({int(row[0] // 60) * 60 for row in rows if 60 <= row[0] < 360})
+    for start, minute in found.items():
+        of_it = [row for row in rows if start <= row[0] < start + 60]
+        cacheable = [row for row in of_it if row[3] == b"GET" and 0 < row[1] < 400 and row[2] <= Handled.PASS]
+        assert minute.requests == len(of_it)
+        assert minute.errors_4xx == sum(row[1] == 404 for row in of_it)
+        assert minute.errors_5xx == sum(row[1] == 503 for row in of_it)
+        assert minute.bytes_out == sum(10 for row in of_it if row[3] == b"GET")
+        assert (minute.cacheable, minute.hits) == (len(cacheable), sum(row[2] <= Handled.STALE for row in cacheable))
+
+
+def test_minutes_are_bounded_and_forgotten():
+    records = Records(1)
+    for minute in range(MINUTES + 10):
+        add(records, started=60.0 * minute)
+    add(records, started=60.0 * 20)  # time was moved back
+    found = dict(records.minutes(0, 1e9))
+    assert (len(found), min(found), found[1200].requests) == (MINUTES, 600, 2)
+    records.reset()
+    assert not list(records.minutes(0, 1e9))

@@ -20,6 +20,7 @@ import msgspec
 from edgecache.app import Edge
 from edgecache.clock import Clock
 from edgecache.config import load
+from edgecache.config.tables import TABLES
 
 EMPTY_POOL = {"open": 0, "idle": 0, "connecting": 0, "queued": 0}
 PATIENCE_S = 20.0  # how long a test waits for what must come; a failure then says what it waited for
@@ -504,14 +505,14 @@ async def until(condition: Callable[[], bool], what: str = "") -> None:
 
 @contextlib.asynccontextmanager
 async def running_kit(settings: Mapping[str, object], origin: Origin | None = None) -> AsyncIterator[Kit]:
-    """An edge with these settings in front of a scripted origin, both stopped at the end. `site` and `rule` are lists of their tables."""
+    """An edge with these settings in front of a scripted origin, both stopped at the end. The tables (`site`, `rule`, …) are lists."""
     origin = origin or Origin()
     if not origin.port and not origin.url:
         await origin.start()
     clock = StandingClock()
     where = origin.url or f"http://127.0.0.1:{origin.port}"
     defaults = {"store": "memory", "origin": where, "listen": "127.0.0.1:0", "control": "127.0.0.1:0", "log": "off"}
-    tables = {name: tuple(settings[name]) for name in ("site", "rule") if name in settings}  # type: ignore[call-overload]
+    tables = {name: tuple(settings[name]) for name in TABLES if name in settings}  # type: ignore[call-overload]
     plain = {name: value for name, value in {**defaults, **settings}.items() if name not in tables}
     edge = Edge(msgspec.structs.replace(load(None, plain), **tables), clock)
     await edge.start()

@@ -16,6 +16,7 @@ COMMANDS = (
     ("ban", "edgecache.cli.ban:ban", "Invalidate what an expression is true of, in a running edge."),
     ("stats", "edgecache.cli.stats:stats", "Show the counters of a running edge."),
     ("clock", "edgecache.cli.clock:clock", "Show or move the time of a running edge."),
+    ("faults", "edgecache.cli.faults:faults", "Let the purge APIs of vendors misbehave in a running edge."),
     ("config", "edgecache.cli.config:config", "Check a configuration file."),
 )
 

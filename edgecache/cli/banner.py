@@ -16,8 +16,13 @@ from edgecache.config import Settings, store_folder
 DEMO_PAGE = "/fresh/max-age"  # a page of the demo that is stored; its index is not
 
 
-def banner(settings: Settings, url: str, control_url: str, origin_answers: bool, *, varnishadm: str = "", demo: bool = False) -> str:
-    """What runs, where to look, what to try. `url` is the data plane's, `varnishadm` HOST:PORT, or "" when it is off."""
+def banner(
+    settings: Settings, url: str, control_url: str, origin_answers: bool, *, varnishadm: str = "", delayed: int = 0, demo: bool = False
+) -> str:
+    """What runs, where to look, what to try. `url` is the data plane's, `varnishadm` HOST:PORT, or "" when it is off.
+
+    `delayed`: invalidations of an earlier run that have yet to take effect.
+    """
     answers = "answers" if origin_answers else "does not answer yet; until it does, clients get 502 and a page that reloads itself"
     rows = [
         *([("origin", f"{_address(settings.origin)}  ({'brought by the demo' if demo else answers})")] if settings.origin else []),
@@ -27,6 +32,7 @@ def banner(settings: Settings, url: str, control_url: str, origin_answers: bool,
         *([("varnishadm", f"{_address(varnishadm)}  (-T {printable(varnishadm)}{_secret(settings)})")] if varnishadm else []),
         ("profile", settings.profile),
         ("store", _store(settings)),
+        *([("delayed", _delayed(delayed))] if delayed else []),
     ]
     width = max(len(name) for name, _ in rows)
     elsewhere = "" if control_url == DEFAULT_EDGE else f"--edge {control_url} "
@@ -59,6 +65,12 @@ def _store(settings: Settings) -> str:
     if folder is None:
         return f"memory, at most {size(settings.memory_bytes)}"
     return f"{printable(str(folder))}, at most {size(settings.disk_bytes)}, {size(settings.memory_bytes)} of it in memory too"
+
+
+def _delayed(count: int) -> str:
+    """What still waits since an earlier run."""
+    what = "1 invalidation of an earlier run has" if count == 1 else f"{count:,} invalidations of an earlier run have"
+    return f"{what} yet to take effect (edgecache faults)"
 
 
 def _secret(settings: Settings) -> str:

@@ -55,6 +55,10 @@ class EdgeClient:
         """The JSON that answers `content` at `path`."""
         return self._ask("POST", path, json.dumps(content).encode())
 
+    def delete(self, path: str) -> Any:
+        """The JSON that answers a DELETE of `path`."""
+        return self._ask("DELETE", path, b"{}")
+
     @staticmethod
     def _split(base: str) -> SplitResult:
         try:

@@ -29,7 +29,7 @@ Example:
 @config.command(epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Read FILE as `edgecache run --config FILE` would, and list the settings that differ from their defaults, the sites and the rules."""
+    """Read FILE as `edgecache run --config FILE` would, and list the settings that differ from their defaults, and the tables."""
     from edgecache.config import SETTINGS, ConfigError, Kind, load, sites_of
 
     try:
@@ -51,6 +51,15 @@ def check(file: Path) -> None:
     if settings.rule:
         click.echo()
         print_table(["rule", "site", "what holds"], [[rule.path, rule.site or "(all)", _what_holds(rule)] for rule in settings.rule])
+    if settings.vendor:
+        click.echo()
+        print_table(
+            ["vendor", "id", "site", "name"],
+            [[vendor.vendor, vendor.id, vendor.site or "(all)", vendor.name or "-"] for vendor in settings.vendor],
+        )
+    if settings.credential:
+        click.echo()
+        print_table(["credential", "id", "secret"], [[one.vendor, one.id or "-", "(set)"] for one in settings.credential])
 
 
 def _answers_to(site: SiteSettings) -> str:

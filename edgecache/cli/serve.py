@@ -97,7 +97,11 @@ async def serve(settings: Settings, own_origin: OwnOrigin | None) -> None:
             control_url = edge.control_url
             stack.enter_context(ready_file(settings.ready_file, edge.url, control_url, edge.varnishadm))
             demo = own_origin is not None
-            say(banner(settings, edge.url, control_url, edge.origin_reachable, varnishadm=edge.varnishadm, demo=demo))
+            say(
+                banner(
+                    settings, edge.url, control_url, edge.origin_reachable, varnishadm=edge.varnishadm, delayed=len(edge.delays), demo=demo
+                )
+            )
             await signals.wait()
             say(
                 f"Ending: requests in progress have {settings.drain_timeout_s:g} s to finish; "

@@ -36,7 +36,9 @@ def rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
     """Name and value of each counter, for people: the ones everyone looks for first, then what else is not zero, as the edge names it."""
     store, clock = answer["store"], answer["clock"]
     ratio = answer["hit_ratio"]
+    faults = answer["faults"]
     table = [
+        *(("FAULT IS ON", sentence) for sentence in faults["active"]),
         ("origin", answer["edge"]["origin"]),
         ("requests", f"{answer['requests']:,}"),
         ("hit ratio", "-" if ratio is None else f"{ratio:.1%}"),
@@ -47,6 +49,8 @@ def rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("evicted", f"{store['evicted']:,}"),
         ("log position", f"{answer['invalidations']['position']:,}"),
         ("clock offset", f"{clock['offset_s']:+g} s" if clock["offset_s"] else "none"),
+        *([("calls struck by faults", f"{faults['struck']:,}")] if faults["struck"] else []),
+        *([("delayed invalidations", f"{faults['delayed']:,}")] if faults["delayed"] else []),
         ("errors", f"{answer['errors']:,}"),
         ("bytes in", f"{answer['bytes_in']:,}"),
         ("bytes out", f"{answer['bytes_out']:,}"),

@@ -10,13 +10,17 @@ from edgecache.config.sites import DEFAULT_SITE, RULE_SETTINGS, SITE_SETTINGS, R
 from edgecache.config.store import default_store, store_folder
 from edgecache.config.table import Group, Kind, Setting
 from edgecache.config.values import ConfigError, parse_bytes, parse_duration
+from edgecache.config.vendors import CREDENTIAL_SETTINGS, VENDOR_SETTINGS, CredentialSettings, Vendor, VendorSettings
 
 __all__ = [
+    "CREDENTIAL_SETTINGS",
     "DEFAULT_SITE",
     "RULE_SETTINGS",
     "SETTINGS",
     "SITE_SETTINGS",
+    "VENDOR_SETTINGS",
     "ConfigError",
+    "CredentialSettings",
     "Group",
     "Kind",
     "Origin",
@@ -25,6 +29,8 @@ __all__ = [
     "Setting",
     "Settings",
     "SiteSettings",
+    "Vendor",
+    "VendorSettings",
     "default_store",
     "is_loopback",
     "load",

@@ -14,6 +14,7 @@ from edgecache.config.sites import DEFAULT_SITE, RULE_SETTINGS, RuleSettings, Si
 from edgecache.config.store import store_folder
 from edgecache.config.tables import Placed
 from edgecache.config.values import ConfigError, shown
+from edgecache.config.vendors import Vendor
 
 
 def check_together(settings: Settings, places: Mapping[str, str], tables: Placed) -> None:
@@ -23,6 +24,7 @@ def check_together(settings: Settings, places: Mapping[str, str], tables: Placed
     _check_sites(settings, places, tables)
     for rule, place in zip(settings.rule, tables.rule_places, strict=True):
         _check_rule(rule, place, settings)
+    _check_vendors(settings, tables)
 
 
 def _check_listeners(settings: Settings, places: Mapping[str, str]) -> None:
@@ -99,13 +101,34 @@ def _names(site: SiteSettings) -> Iterator[tuple[str, str]]:
         yield "public_url", parse_public_url(site.public_url).host.decode()
 
 
-def _check_rule(rule: RuleSettings, place: str, settings: Settings) -> None:
+def _check_site_name(name: str, place: str, settings: Settings) -> None:
     # Without tables, the origin may still come as the command's argument.
     names = [site.name for site in sites_of(settings)] if settings.site else [DEFAULT_SITE]
-    if rule.site and rule.site not in names:
-        near = difflib.get_close_matches(rule.site, names, 1, 0.5)
+    if name and name not in names:
+        near = difflib.get_close_matches(name, names, 1, 0.5)
         hint = f"did you mean {near[0]}?" if near else f"write {' or '.join(names)}, or leave it out"
-        raise ConfigError(f"{place}, site: there is no site {shown(rule.site)}; {hint}")
+        raise ConfigError(f"{place}, site: there is no site {shown(name)}; {hint}")
+
+
+def _check_vendors(settings: Settings, tables: Placed) -> None:
+    by_id: dict[tuple[str, str], str] = {}
+    for vendor, place in zip(settings.vendor, tables.vendor_places, strict=True):
+        _check_site_name(vendor.site, place, settings)
+        first = by_id.setdefault((vendor.vendor, vendor.id), place)
+        if first is not place:
+            raise ConfigError(f"{place}, id: {first} has this id too; an id stands for one site, or without site for all of them")
+    for credential, place in zip(settings.credential, tables.credential_places, strict=True):
+        akamai = credential.vendor == Vendor.AKAMAI
+        if credential.access_token and not akamai:
+            raise ConfigError(f"{place}, access_token: it is for akamai; {credential.vendor} has none, leave it out")
+        if akamai and not (credential.id and credential.access_token):
+            raise ConfigError(f"{place}: akamai knows a client by three texts; write id (the client token), secret and access_token")
+        if not credential.id and credential.vendor in (Vendor.CLOUDFRONT, Vendor.TRANSPARENT_EDGE):
+            raise ConfigError(f"{place}: id is missing, by which {credential.vendor} knows whose secret it is; write it too")
+
+
+def _check_rule(rule: RuleSettings, place: str, settings: Settings) -> None:
+    _check_site_name(rule.site, place, settings)
     if rule.force and rule.ttl_s is None:
         raise ConfigError(f"{place}, force: it makes ttl_s count in any case, and that is not set; set ttl_s, or leave force out")
     if rule.bypass:

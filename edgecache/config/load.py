@@ -44,7 +44,7 @@ def load(path: Path | None, overrides: Mapping[str, object]) -> Settings:
             places[setting.name] = "ORIGIN" if setting.kind is Kind.ORIGIN else setting.flag
             values[setting.name] = _placed(setting, value, places[setting.name])
     tables = read_tables(content, str(path))
-    settings = Settings(**values, site=tables.sites, rule=tables.rules)
+    settings = Settings(**values, site=tables.sites, rule=tables.rules, vendor=tables.vendors, credential=tables.credentials)
     check_together(settings, places, tables)
     return settings
 

@@ -60,6 +60,7 @@ def read(setting: Setting, value: object) -> object:
             | Kind.ORIGIN
             | Kind.AUTHORITY
             | Kind.PSEUDONYM
+            | Kind.ID
             | Kind.PUBLIC_URL
             | Kind.PATH
             | Kind.PREFIX
@@ -96,6 +97,8 @@ def _complaint(setting: Setting, text: str) -> str | None:
             return "is not the beginning of a path; write it without a slash at the end, such as /purge"
         case Kind.AUTHORITY if text and not host_port(text):
             return "is not a host; write HOST or HOST:PORT, such as www.example.com"
+        case Kind.ID if text and not re.fullmatch(r"[!-~]{1,200}", text):
+            return "is not an id; write up to 200 visible ASCII characters without spaces"
         case Kind.PSEUDONYM if (text or setting.required) and not WORD.fullmatch(text):
             return "is not one word; write letters, digits, dots, dashes and underscores only, such as edge-1"
     return None

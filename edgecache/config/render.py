@@ -7,6 +7,7 @@ import textwrap
 from edgecache.config.settings import SETTINGS
 from edgecache.config.sites import RULE_SETTINGS, SITE_SETTINGS
 from edgecache.config.table import Group, Setting
+from edgecache.config.vendors import CREDENTIAL_SETTINGS, VENDOR_SETTINGS
 
 _TABLES = (
     (
@@ -53,6 +54,43 @@ _TABLES = (
             'key_cookies = ["theme"]',
         ),
     ),
+    (
+        "vendor",
+        "Which ids calls to the purge APIs of CDNs may name, and which site each stands for: one table for each id, in the file only. "
+        "While there is none for a vendor, all ids are taken and mean all sites; once there is one, any other gets what that vendor "
+        "answers to an id that does not exist.",
+        VENDOR_SETTINGS,
+        (
+            "[[vendor]]",
+            'vendor = "cloudflare"',
+            'id = "023e105f4ecef8ad9ca31a8372d0c353"',
+            'name = "example.com"',
+            'site = "shop"',
+            'plan = "pro"',
+            "",
+            "[[vendor]]",
+            'vendor = "fastly"',
+            'id = "SU1Z0isxPaozGVKXdv0eY"',
+            'name = "shop"',
+        ),
+    ),
+    (
+        "credential",
+        "Who may call the purge API of a CDN: one table for each, in the file only. While there is none for a vendor, callers on this "
+        "machine may, whatever credentials they bring, and others get what that vendor answers to wrong ones.",
+        CREDENTIAL_SETTINGS,
+        (
+            "[[credential]]",
+            'vendor = "cloudflare"',
+            'secret = "an-api-token"',
+            "",
+            "[[credential]]",
+            'vendor = "akamai"',
+            'id = "akab-client-token"',
+            'secret = "client-secret"',
+            'access_token = "akab-access-token"',
+        ),
+    ),
 )
 
 
@@ -75,7 +113,8 @@ def render_toml() -> str:
     for table, explained, rows, example in _TABLES:
         lines += ["", "", f"# ---- [[{table}]] ----", "", *_wrapped(explained), "#"]
         for row in rows:
-            lines += _wrapped(f"{row.name}: {row.help} {_facts(row)}.", "    ")
+            choices = f" One of: {', '.join(row.choices)}." if row.choices else ""
+            lines += _wrapped(f"{row.name}: {row.help}{choices} {_facts(row)}.", "    ")
         lines += ["", *(f"#{line}" if line else "" for line in example)]
     return "\n".join(lines) + "\n"
 
@@ -118,7 +157,8 @@ def render_markdown() -> str:
         lines += ["", f"## `[[{table}]]`", "", explained, "", "| key | default | unit | meaning |", "|---|---|---|---|"]
         for row in rows:
             default = "must be given" if row.required else f"`{row.default_text}`" if row.default is not None else ""
-            lines.append(f"| `{row.name}` | {default} | {row.unit} | {_cell(row.help)} |")
+            choices = f" One of {', '.join(f'`{choice}`' for choice in row.choices)}." if row.choices else ""
+            lines.append(f"| `{row.name}` | {default} | {row.unit} | {_cell(row.help)}{choices} |")
         lines += ["", "```toml", *example, "```"]
     return "\n".join(lines) + "\n"
 

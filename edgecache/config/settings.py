@@ -12,6 +12,7 @@ import msgspec
 
 from edgecache.config.sites import DEFAULT_SITE, RuleSettings, SiteSettings
 from edgecache.config.table import TIB, Group, Kind, Setting, choice, count, rows_of, seconds, size
+from edgecache.config.vendors import CredentialSettings, VendorSettings
 
 RUN, ORIGIN, NAMES, CACHING, STORE, CLIENTS, LIMITS, SAFETY = Group
 
@@ -19,8 +20,9 @@ RUN, ORIGIN, NAMES, CACHING, STORE, CLIENTS, LIMITS, SAFETY = Group
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What one edge was told. Never changes; seconds are floats, sizes whole bytes, an empty text means "not set".
 
-    Only `load` checks values: a test that builds Settings by hand may choose any. `site` and `rule` are tables of the file; all others
-    are flags too. Origin, origin_host, public_url and aliases describe the site named default; `sites_of` gives it with the others.
+    Only `load` checks values: a test that builds Settings by hand may choose any. `site`, `rule`, `vendor` and `credential` are tables of
+    the file; all others are flags too. Origin, origin_host, public_url and aliases describe the site named default; `sites_of` gives it
+    with the others.
     """
 
     listen: Annotated[str, Setting(RUN, Kind.ADDRESS, "Where clients connect: the site behind the edge. Port 0 takes any free port.")] = (
@@ -207,7 +209,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10_000
     sweep_delay_s: Annotated[
         float, seconds(STORE, "How long after an invalidation the sweeper looks for what it covers, to free its room.", 0)
-    ] = 1.0
+    ] = 10.0
     log_bytes: Annotated[
         int, size(STORE, "Size at which the file of the invalidation log is written anew, with the entries that still matter.", 64 * 1024)
     ] = 64 * 1024 * 1024
@@ -424,12 +426,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     site: tuple[SiteSettings, ...] = ()
     rule: tuple[RuleSettings, ...] = ()
+    vendor: tuple[VendorSettings, ...] = ()
+    credential: tuple[CredentialSettings, ...] = ()
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """What may be shown: tokens are masked. (msgspec brings both reprs; its own would show them.)"""
         shown = [(setting, getattr(self, setting.name)) for setting in SETTINGS]
         flat = [(setting.name, "***" if value and setting.kind is Kind.SECRET else value) for setting, value in shown]
-        return [*flat, ("site", self.site), ("rule", self.rule)]
+        return [*flat, *((table, getattr(self, table)) for table in ("site", "rule", "vendor", "credential"))]
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"

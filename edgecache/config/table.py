@@ -51,6 +51,7 @@ class Kind(enum.Enum):
     COOKIES = "COOKIE,…"
     SECRET = "TOKEN"
     PSEUDONYM = "WORD"
+    ID = "ID"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Reads [[site]] and [[rule]] of a settings file."""
+"""Reads the tables of a settings file: [[site]], [[rule]], [[vendor]] and [[credential]]."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from edgecache.config.read import read
 from edgecache.config.sites import RULE_SETTINGS, SITE_SETTINGS, RuleSettings, SiteSettings
 from edgecache.config.table import Setting
 from edgecache.config.values import ConfigError, shown
+from edgecache.config.vendors import CREDENTIAL_SETTINGS, VENDOR_SETTINGS, CredentialSettings, VendorSettings
 
-TABLES = ("site", "rule")
-EXAMPLES = {"origin": '"http://localhost:3000"', "path": '"/images/*"', "name": '"shop"'}  # of what has no default
+TABLES = ("site", "rule", "vendor", "credential")
+# Of what has no default.
+EXAMPLES = {
+    "origin": '"http://localhost:3000"',
+    "path": '"/images/*"',
+    "name": '"shop"',
+    "vendor": '"cloudflare"',
+    "id": '"023e105f4ecef8ad9ca31a8372d0c353"',
+    "secret": '"a long random text"',
+}
+CALLED = {"site": ("name",), "rule": ("path",), "vendor": ("vendor", "id"), "credential": ("vendor", "id")}  # what errors name a table by
 
-S = TypeVar("S", SiteSettings, RuleSettings)
+S = TypeVar("S", SiteSettings, RuleSettings, VendorSettings, CredentialSettings)
 
 
 class Placed(NamedTuple):
@@ -26,17 +36,27 @@ class Placed(NamedTuple):
     rules: tuple[RuleSettings, ...] = ()
     site_places: tuple[str, ...] = ()
     rule_places: tuple[str, ...] = ()
+    vendors: tuple[VendorSettings, ...] = ()
+    vendor_places: tuple[str, ...] = ()
+    credentials: tuple[CredentialSettings, ...] = ()
+    credential_places: tuple[str, ...] = ()
 
 
 def read_tables(content: dict[str, object], file: str) -> Placed:
-    """Which sites and rules does a file's content have? ConfigError for what cannot be used."""
+    """Which tables does a file's content have? ConfigError for what cannot be used."""
     sites = _structs("site", content.get("site", []), file, SiteSettings, SITE_SETTINGS)
     rules = _structs("rule", content.get("rule", []), file, RuleSettings, RULE_SETTINGS)
+    vendors = _structs("vendor", content.get("vendor", []), file, VendorSettings, VENDOR_SETTINGS)
+    credentials = _structs("credential", content.get("credential", []), file, CredentialSettings, CREDENTIAL_SETTINGS)
     return Placed(
         tuple(site for site, _ in sites),
         tuple(rule for rule, _ in rules),
         tuple(place for _, place in sites),
         tuple(place for _, place in rules),
+        tuple(vendor for vendor, _ in vendors),
+        tuple(place for _, place in vendors),
+        tuple(credential for credential, _ in credentials),
+        tuple(place for _, place in credentials),
     )
 
 
@@ -49,8 +69,8 @@ def _structs(table: str, value: object, file: str, struct: type[S], rows: tuple[
 
 
 def _struct(table: str, keys: dict[str, object], file: str, number: int, struct: type[S], rows: tuple[Setting, ...]) -> tuple[S, str]:
-    called = keys.get("name" if table == "site" else "path")
-    place = f"{file}, [[{table}]] {number}" + (f" {shown(called)}" if isinstance(called, str) and called else "")
+    names: list[object] = [keys.get(key) for key in CALLED[table]]
+    place = " ".join([f"{file}, [[{table}]] {number}", *(shown(name) for name in names if isinstance(name, str) and name)])
     by_name = {row.name: row for row in rows}
     values: dict[str, object] = {}
     for key, value in keys.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from edgecache.control import between, clock, health, invalidating, journal, objects, stats
+from edgecache.control import between, clock, faulting, health, invalidating, journal, objects, stats
 from edgecache.control.openapi import document
 from edgecache.control.operations import Asked, Operation, route
 from edgecache.control.parts import ControlParts
@@ -33,6 +33,10 @@ TABLE: tuple[tuple[Operation, CarriesOut], ...] = (
     (journal.JOURNAL, journal.journal),
     (journal.ENTRY, journal.journal_entry),
     (journal.EMPTY, journal.empty_journal),
+    (faulting.LIST, faulting.list_faults),
+    (faulting.ADD, faulting.add_fault),
+    (faulting.END, faulting.end_fault),
+    (faulting.CLEAR, faulting.clear_faults),
     (clock.CLOCK, clock.show_clock),
     (clock.MOVE_CLOCK, clock.move_clock),
     (between.RESET, between.reset),

@@ -34,7 +34,7 @@ RESET = Operation(
     "POST",
     "/api/v1/reset",
     "reset",
-    "Between two tests: nothing stored, journal empty, counters at zero, wall-clock time",
+    "Between two tests: nothing stored, journal empty, no faults, counters at zero, wall-clock time",
     {200: ResetDone},
     body=Body(),
 )
@@ -53,11 +53,11 @@ async def reset(parts: ControlParts, asked: Asked) -> ResetDone:
     """Store, journal, clock and counters as after a start."""
     # The entry first: what is still on its way from the origin is covered by it, also when it arrives after the store was cleared.
     outcome = await parts.doors.invalidate([AllSelector()], soft=False, cause=Cause.RESET)
+    parts.cleared()  # before time is moved, which would have delayed invalidations done
     parts.doors.journal.clear()
     parts.store.clear()
     parts.clock.reset()
     await parts.moved()
-    parts.cleared()
     parts.records.reset()
     return ResetDone(outcome.position)
 

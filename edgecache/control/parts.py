@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgecache.clock import Clock
 from edgecache.config import Settings
+from edgecache.control.dialects.desk import Desk
 from edgecache.invalidation.doors import Doors
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.record import Records
@@ -25,6 +26,7 @@ class ControlParts:
     moved    awaited after the clock was moved: the offset is kept when it returns
     settled  waits until nothing is in flight; False when that took longer than so many seconds
     cleared  called by reset: forget what was learnt beside the store
+    desk     answers calls of vendors' purge APIs
     """
 
     settings: Settings
@@ -40,3 +42,4 @@ class ControlParts:
     moved: Callable[[], Awaitable[None]]
     settled: Callable[[float], Awaitable[bool]]
     cleared: Callable[[], None]
+    desk: Desk

@@ -28,6 +28,7 @@ class Format(enum.Enum):
     SITE = ("site", "the name of one of the edge's sites", "default")
     DURATION = ("time-span", "seconds, or a number with ms, s, m, h or d", "5s")
     STEP = ("signed-time-span", "a time span, with - in front to go back", "1h30m")
+    CALL = ("vendor-call", "a vendor whose purge API is spoken, or with a slash one of its calls", "cloudflare/purge_cache")
     CURSOR = ("cursor", "what `next` said on the page before", "aHR0cDovL2EvCjAw")
 
     def __init__(self, token: str, meaning: str, example: str) -> None:
@@ -199,10 +200,18 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class WholeNumber:
-    """A whole number from `low` to `high`, in ASCII digits."""
+    """A whole number from `low` to `high`; in texts, in ASCII digits."""
 
     low: int
     high: int
+    words = "a whole number"
+
+    def check(self, name: str, given: object) -> None:
+        """A whole number within the bounds, also one that is written as 3.0 (JSON Schema's integer); true and false are none."""
+        if isinstance(given, bool) or not (isinstance(given, int) or (isinstance(given, float) and given.is_integer())):
+            raise wrong_type(name, self.words, given)
+        if not self.low <= given <= self.high:
+            raise Problem(Kind.BAD_VALUE, f"Member {name!r} must be from {self.low} to {self.high}.", member=name)
 
     def read(self, name: str, text: str) -> int:
         """The number."""

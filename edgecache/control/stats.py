@@ -42,6 +42,14 @@ class LogFigures(msgspec.Struct):
     by_cause: Annotated[dict[str, int], Meta(description="How many entries were appended since the start, by cause.")]
 
 
+class FaultFigures(msgspec.Struct):
+    """Faults of vendors' purge APIs that somebody asked for (/api/v1/faults)."""
+
+    active: Annotated[list[str], Meta(description="Those that are on, in words.")]
+    struck: Annotated[int, Meta(description="Calls that were struck since the start, or the last reset.")]
+    delayed: Annotated[int, Meta(description="Invalidations that were acknowledged and have yet to take effect.")]
+
+
 class ConnectionFigures(msgspec.Struct):
     """The connections to one origin."""
 
@@ -74,6 +82,7 @@ class Stats(msgspec.Struct):
     errors: Annotated[int, Meta(description="Answers with a 5xx status that the edge made itself, and answers that broke off.")]
     store: StoreFigures
     invalidations: LogFigures
+    faults: FaultFigures
     origins: list[OriginFigures]
 
 
@@ -98,6 +107,9 @@ async def stats(parts: ControlParts, asked: Asked) -> Stats:
             disk_evicted=store.disk_evicted,
         ),
         invalidations=LogFigures(parts.log.head, {cause.value: number for cause, number in parts.log.by_cause.items()}),
+        faults=FaultFigures(
+            [one.sentence for one in parts.desk.faults.active(parts.clock.now())], parts.desk.faults.struck, len(parts.desk.delays)
+        ),
         origins=msgspec.convert(list(parts.origins()), list[OriginFigures]),
         **counted,
     )

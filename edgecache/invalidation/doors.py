@@ -190,6 +190,20 @@ class Doors:
         """Note a call that was turned away before it came here: not allowed, or not understood."""
         self._note(self._noted(call), Came.REFUSED, sentence=sentence)
 
+    def read(self, call: Call) -> tuple[Selector, ...]:
+        """What a call would append, without doing it. Raises BadItem, and notes that."""
+        try:
+            return self._read(call)
+        except BadItem as bad:
+            self.refuse(call, bad.sentence)
+            raise
+
+    def note_faulted(self, call: Call, selectors: tuple[Selector, ...], sentence: str) -> None:
+        """Note a call of which a fault made something else than its client was told, and nothing was appended."""
+        noted = self._noted(call)
+        noted.selectors = selectors
+        self._note(noted, Came.FAULTED, sentence=sentence)
+
     # reading
 
     def _read(self, call: Call) -> tuple[Selector, ...]:

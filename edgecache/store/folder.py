@@ -31,7 +31,15 @@ GENERATION, OLD = "kept-", "old-"  # what their names begin with
 DATABASE = "db"  # of a generation
 _MARKED = "edgecache store, format "
 # What may be there without a marker: a process ended while it made the folder, or somebody cleared the folder under a running one.
-_OURS = {LOCK, CLEAN, f".{CLEAN}.new", f".{MARKER}.new", SPOOL, "log.run", "invalidations.log", "invalidations.new", "invalidations.aside"}
+_OURS = {
+    LOCK,
+    CLEAN,
+    f".{CLEAN}.new",
+    f".{MARKER}.new",
+    SPOOL,
+    "log.run",
+    *(f"{name}.{kind}" for name in ("invalidations", "delayed") for kind in ("log", "new", "aside")),
+}
 
 
 class FolderError(Exception):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
+from dialectkit import desk_of
 from invalidationkit import doors_of
 
 from edgecache.caching.stored import Key, StoredResponse
@@ -35,6 +36,8 @@ class Plane:
         self.store = Store(None, StoreLimits(2**20, 0, 10, 2**20, 2**20, 2**20, 2**20), self.clock, print, lambda name, defect: None)
         self.doors = doors_of(self.log, self.store, self.clock)
         self.url = ""
+        records = Records(16)
+        self.desk = desk_of(self.settings, self.clock, self.doors, records)
         self.app = control_app(
             ControlParts(
                 settings=self.settings,
@@ -42,7 +45,7 @@ class Plane:
                 log=self.log,
                 doors=self.doors,
                 store=self.store,
-                records=Records(16),
+                records=records,
                 origins=lambda: [{"site": "default", "origin": "http://localhost:3000", "connections": CONNECTIONS}],
                 ready=lambda: None,
                 keyed=lambda key: key,
@@ -50,6 +53,7 @@ class Plane:
                 moved=self.moved,
                 settled=self.settled,
                 cleared=lambda: None,
+                desk=self.desk,
             )
         )
 

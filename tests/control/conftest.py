@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from dialectkit import desk_of
 from invalidationkit import doors_of
 
 from edgecache.caching.stored import Key, StoredResponse
@@ -65,6 +66,7 @@ class Plane:
             moved=self.keep_offset,
             settled=self.settled,
             cleared=self.forget,
+            desk=desk_of(self.settings, self.clock, self.doors, self.records),
         )
 
     async def settled(self, timeout_s: float) -> bool:
@@ -74,10 +76,12 @@ class Plane:
     async def keep_offset(self) -> None:
         """The offset is kept."""
         self.moved.append(self.clock.offset_s)
+        await self.parts.desk.delays.append_due()
 
     def forget(self) -> None:
         """Reset came by."""
         self.cleared += 1
+        self.parts.desk.forget()
 
     def put(self, url: str, **differently: Any) -> StoredResponse:
         """Store a response for `url`, received now and fresh for a minute, at the log's head."""

@@ -37,6 +37,7 @@ MEANT = {
     Format.SITE: st.just("default"),
     Format.DURATION: SPANS,
     Format.STEP: st.builds("{}{}".format, st.sampled_from(["", "-", "+"]), SPANS),
+    Format.CALL: st.sampled_from(["cloudflare", Format.CALL.example]),
     Format.CURSOR: st.builds(lambda text: cursor((text.encode(), b"00")), NAMES),
 }
 for meant, strategy in MEANT.items():

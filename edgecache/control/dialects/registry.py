@@ -1,0 +1,15 @@
+"""Which dialects there are: one line for each vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgecache.config import Vendor
+from edgecache.control.dialects.cloudflare import Cloudflare
+from edgecache.control.dialects.cloudfront import CloudFront
+from edgecache.control.dialects.dialect import MakeDialect
+
+DIALECTS: Mapping[Vendor, MakeDialect] = {
+    Vendor.CLOUDFLARE: Cloudflare,
+    Vendor.CLOUDFRONT: CloudFront,
+}
