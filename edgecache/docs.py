@@ -17,8 +17,10 @@ from typing import TypeVar, get_args
 from edgecache import config
 from edgecache.caching.decide import Fwd
 from edgecache.caching.reasons import Reason
+from edgecache.control.dialects.akamai.page import render_akamai
 from edgecache.control.dialects.cloudflare.page import render_cloudflare
 from edgecache.control.dialects.cloudfront.page import render_cloudfront
+from edgecache.control.dialects.fastly.page import render_fastly
 from edgecache.control.dialects.pages import render_purge_apis
 from edgecache.edge.purging.forms import FORMS, HOWS, Asked, Form, read_purge
 from edgecache.edge.purging.request import PurgeRules, shown
@@ -295,6 +297,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/purge-apis.md": render_purge_apis,
     "docs/purge-cloudflare.md": render_cloudflare,
     "docs/purge-cloudfront.md": render_cloudfront,
+    "docs/purge-fastly.md": render_fastly,
+    "docs/purge-akamai.md": render_akamai,
 }
 
 

@@ -125,7 +125,8 @@ class Plain:
         asked.warnings.append("wörning\r\n")
         urls = asked.target[asked.target.index(asked.parameters["urls"]) :]  # the query is theirs
         items = [Item(Kind.URL, url) for url in urls.split(",")]
-        return Purge(items, self.purged, soft=asked.headers.get("soft") is not None, site=row.site, failed=self.undo)
+        soft, elsewhere = asked.headers.get("soft") is not None, asked.headers.get("elsewhere", "")
+        return Purge(items, self.purged, soft=soft, site=row.site, elsewhere=elsewhere, failed=self.undo)
 
     def purged(self, purged: Purged) -> Reply:
         return Reply.json({"ok": True, "delayed": purged.delayed is not None})

@@ -35,8 +35,10 @@ class Entry(msgspec.Struct):
     door: Annotated[str, Meta(description="Through which door: `api`, an invalidation method, or the cause for what the edge did itself.")]
     who: Annotated[str, Meta(description="From which address.")]
     given: Annotated[list[GivenItem], Meta(description="What was asked for, as it was given; empty when the call could not be read.")]
-    came: Annotated[str, Meta(description="What came of it: `done`, `dry-run`, `refused`, `failed` or `faulted`.")]
-    sentence: Annotated[str, Meta(description="Why it was refused or failed, or what a fault made of it; else empty.")]
+    came: Annotated[str, Meta(description="What came of it: `done`, `dry-run`, `refused`, `failed`, `elsewhere` or `faulted`.")]
+    sentence: Annotated[
+        str, Meta(description="Why it was refused or failed, what it was about instead, or what a fault made of it; else empty.")
+    ]
     soft: bool
     refetch: bool
     selectors: Annotated[list[Selected], Meta(description="What that came to, normalised; empty when it was refused.")]

@@ -198,6 +198,12 @@ class Doors:
             self.refuse(call, bad.sentence)
             raise
 
+    def note_elsewhere(self, call: Call, selectors: tuple[Selector, ...], sentence: str) -> None:
+        """Note a call about something that this edge has none of; nothing was appended."""
+        noted = self._noted(call)
+        noted.selectors = selectors
+        self._note(noted, Came.ELSEWHERE, sentence=sentence)
+
     def note_faulted(self, call: Call, selectors: tuple[Selector, ...], sentence: str) -> None:
         """Note a call of which a fault made something else than its client was told, and nothing was appended."""
         noted = self._noted(call)

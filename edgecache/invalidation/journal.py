@@ -22,6 +22,7 @@ class Came(enum.StrEnum):
     DRY_RUN = "dry-run"  # looked only
     REFUSED = "refused"  # the call was not understood, or not allowed: nothing was appended
     FAILED = "failed"  # understood, and the log could not take it
+    ELSEWHERE = "elsewhere"  # understood, and about something that this edge has none of, such as a staging network: nothing was appended
     FAULTED = "faulted"  # something else was made of it than the client was told, because somebody asked for such a fault
 
 
@@ -38,7 +39,7 @@ class Noted:
     position   of its last entry in the log; None when nothing was appended
     matched    stored responses that it covers; None as long as nobody counted. `at_least`: counted by the sweeper, which does not see what
                was evicted or replaced before it came
-    sentence   why it was refused or failed, or what a fault made of it
+    sentence   why it was refused or failed, what it was about instead, or what a fault made of it
     own        the edge did it by itself
     """
 

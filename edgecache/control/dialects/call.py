@@ -95,9 +95,11 @@ def _nothing() -> None:
 class Purge:
     """What is to be invalidated, and how it is answered. One write, all or nothing.
 
-    site    only what is stored for the site of this name; "" for all. Items that are selectors already have a scope of their own
-    reply   called once it is done, in the order in which calls came to be done
-    failed  called when it is not, for whoever has remembered the call
+    site       only what is stored for the site of this name; "" for all. Items that are selectors already have a scope of their own
+    elsewhere  a sentence when it is about something that an edge has none of, such as a staging network. Then it is read as any other,
+               noted in the journal and acknowledged with the sentence as a warning, and nothing is invalidated
+    reply      called once it is done, in the order in which calls came to be done
+    failed     called when it is not, for whoever has remembered the call
     """
 
     items: Sequence[Item | Selector]
@@ -105,6 +107,7 @@ class Purge:
     soft: bool = False
     refetch: bool = False
     site: str = ""
+    elsewhere: str = ""
     failed: Callable[[], None] = _nothing
 
 

@@ -112,7 +112,10 @@ class Desk:
         """Have it done by the doors, as far as no fault prevents it."""
         call = Call(dialect.vendor, asked.who, purge.items, soft=purge.soft, refetch=purge.refetch, site=purge.site, vendor=dialect.vendor)
         try:
-            purged = await (self._do(call) if fault is None else self._misdo(call, fault))
+            if purge.elsewhere:
+                purged = self._do_nothing(call, purge.elsewhere, asked)
+            else:
+                purged = await (self._do(call) if fault is None else self._misdo(call, fault))
         except BadItem as bad:
             purge.failed()
             raise Refusal(Refused.BAD_REQUEST, f"{bad.item.member}: {bad.sentence}" if bad.item.member else bad.sentence) from bad
@@ -133,6 +136,13 @@ class Desk:
     async def _do(self, call: Call) -> Purged:
         outcome = await self._doors.call(call)
         return Purged(outcome.position, outcome.matched, outcome.selectors, outcome.hints)
+
+    def _do_nothing(self, call: Call, sentence: str, asked: Asked) -> Purged:
+        """It is not about this edge: only say so."""
+        selectors = self._doors.read(call)
+        self._doors.note_elsewhere(call, selectors, sentence)
+        asked.warnings.append(sentence)
+        return Purged(None, 0, selectors)
 
     async def _misdo(self, call: Call, fault: Active) -> Purged:
         """Do as much of it as the fault leaves; what the client hears is another matter."""

@@ -15,6 +15,8 @@ from edgecache.control.dialects.operation import Operation
 PAGES: Mapping[Vendor, tuple[str, str]] = {
     Vendor.CLOUDFLARE: ("Cloudflare", "purge-cloudflare.md"),
     Vendor.CLOUDFRONT: ("CloudFront", "purge-cloudfront.md"),
+    Vendor.FASTLY: ("Fastly", "purge-fastly.md"),
+    Vendor.AKAMAI: ("Akamai", "purge-akamai.md"),
 }
 
 _BEGINNING = """\
@@ -32,7 +34,8 @@ This page has what they share. It is made from the lists in the code by `make do
 Status, fields and content are the vendor's. Fields of the edge's own come with them:
 
 {fields}
-The journal (`/api/v1/invalidations`) has each call, with its vendor as `door`.
+The journal (`/api/v1/invalidations`) has each call, with its vendor as `door`. A call for a staging network or environment changes
+nothing, since an edge has none: it is acknowledged with a warning, and the journal says `elsewhere`.
 
 ## Who may call
 
@@ -41,8 +44,8 @@ The journal (`/api/v1/invalidations`) has each call, with its vendor as `door`.
   that from everywhere. `control_token` is not asked for here.
 - **Ids** of zones, services and the like are `[[vendor]]` tables ([settings.md](settings.md#vendor)); each stands for one site, or for all
   of them. Without one for a vendor every id is taken, and means all sites; once there is one, others do not exist.
-- **Web pages** may not: a request with `Origin` or `Sec-Fetch-Site` is refused. Any Host is taken, and any Content-Type; content with a
-  content coding is not.
+- **Web pages** may not: a request with `Origin` or `Sec-Fetch-Site` is refused. Any Host is taken, and any Content-Type unless the
+  vendor's page says otherwise; content with a content coding is not.
 
 Limits of calls are emulated on the edge's clock: `edgecache clock advance 1m` fills them, and so does a reset.
 

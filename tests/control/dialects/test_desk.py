@@ -116,6 +116,21 @@ async def test_a_log_that_cannot_be_written_is_the_vendors_error(monkeypatch: py
     assert [came for came, _ in on.journal] == ["failed"]
 
 
+async def test_what_is_about_something_else_is_read_noted_and_acknowledged() -> None:
+    on = stage()
+    reply = await on.call("POST", f"/plain/a/purge/{URL}", headers={"elsewhere": "there is no staging here"})
+    assert (reply.status, b'"ok":true' in reply.content) == (200, True)
+    assert fields(reply, "Edgecache-Matched") == ["0"]
+    assert not fields(reply, "Edgecache-Position")
+    assert fields(reply, "Edgecache-Warning")[-1] == "there is no staging here"
+    assert on.journal == [("elsewhere", "there is no staging here")]
+    assert (await on.call("POST", f"/plain/a/purge/{URL},nonsense", headers={"elsewhere": "x"})).status == 400
+    on.faults.add(Wanted(Fault.LOST), on.clock.now())
+    await on.call("POST", f"/plain/a/purge/{URL}", headers={"elsewhere": "x"})
+    assert [came for came, _ in on.journal] == ["elsewhere", "refused", "elsewhere"]
+    assert on.log.head == 0
+
+
 # -- Faults -------------------------------------------------------------------------------------------------------------------------------
 
 

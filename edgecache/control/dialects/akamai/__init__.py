@@ -1,0 +1,5 @@
+"""Akamai's Fast Purge API (CCU v3)."""
+
+from edgecache.control.dialects.akamai.dialect import Akamai
+
+__all__ = ["Akamai"]
