@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from edgecache.caching.answer import can_answer
 from edgecache.caching.conclusion import (
     Answer,
     Combine,
@@ -25,54 +26,75 @@ from edgecache.caching.conclusion import (
 from edgecache.caching.directives import NO_DIRECTIVES, response_directives
 from edgecache.caching.freshen import agrees, merged
 from edgecache.caching.freshness import HEURISTIC_STATUSES, Derived, derive, is_forced
-from edgecache.caching.parts import is_whole, part_of, same_representation, union
+from edgecache.caching.parts import completes, is_whole, part_of, same_representation, union
 from edgecache.caching.profile import Profile
 from edgecache.caching.reasons import Reason
 from edgecache.caching.request import PresentedRequest
 from edgecache.caching.stand_in import ERROR_STATUSES, after_failure, error_window, why_no_stand_in
-from edgecache.caching.stored import Part, StoredResponse, soft_cover
+from edgecache.caching.stored import Part, soft_cover
 from edgecache.caching.storing import dated, is_shareable, refusal, refusal_of_directives, sets_cookie, storable_fields
 from edgecache.caching.tags import TooManyTags, tags_of
 from edgecache.caching.vary import vary_of
 from edgecache.caching.verdict import HardCovered, Verdict
 from edgecache.semantics.fields import without
 from edgecache.semantics.groups import groups_of
-from edgecache.semantics.message import Fields, ResponseHead, first
+from edgecache.semantics.message import Fields, ResponseHead, field, first
 from edgecache.semantics.validators import has_validator
 
 
 def conclude(
-    request: PresentedRequest, selected: Selected | None, outcome: Answer | Failure, verdict: Verdict, profile: Profile, now: float
+    request: PresentedRequest,
+    selected: Selected | None,
+    outcome: Answer | Failure,
+    verdict: Verdict,
+    profile: Profile,
+    now: float,
+    *,
+    completing: bool = False,
 ) -> Conclusion:
     """What is done with what the origin answered to the request of a Validate, a Miss or a Pass, or with its failure to answer?
 
     `selected` is what `decide` selected, with what the log says about it now, by its own fields and position; `now` is edge time. `verdict`
     is what the log says, now, about a response to this request at the position of this fetch: whatever covers it came while the answer was
-    on its way. After an answer to an unsafe request that is at the position of the entries which that answer itself caused.
+    on its way. After an answer to an unsafe request that is at the position of the entries which that answer itself caused. `completing`:
+    the client wants the whole, and the origin was asked for the rest of the part `selected`, by the `rest` of a Miss.
     """
     gone = isinstance(verdict, HardCovered) or (selected is not None and isinstance(selected[1], HardCovered))
     if gone and selected is not None:
-        if isinstance(outcome, Answer) and outcome.head.status == 304 and request.method == b"GET":
+        if isinstance(outcome, Answer) and request.method == b"GET" and _is_about_stored(outcome.head.status, completing):
             return RepeatUnconditionally(Reason.PURGED)  # it says that something still holds which does not exist any more
         selected = None
     match outcome:
         case Failure():
             return after_failure(request, selected, gone, profile, now)
         case Answer():
-            return _after_answer(request, selected, outcome, verdict, profile, now)
+            return _after_answer(request, selected, outcome, verdict, profile, now, completing)
         case _:
             assert_never(outcome)
 
 
+def _is_about_stored(status: int, completing: bool) -> bool:
+    """Does an answer with this status mean something only together with the stored response that was asked about?"""
+    return status == 304 or (completing and status in (206, 416))
+
+
 def _after_answer(
-    request: PresentedRequest, selected: Selected | None, answer: Answer, verdict: Verdict, profile: Profile, now: float
+    request: PresentedRequest,
+    selected: Selected | None,
+    answer: Answer,
+    verdict: Verdict,
+    profile: Profile,
+    now: float,
+    completing: bool,
 ) -> Conclusion:
     status = answer.head.status
+    if completing and selected is not None and _is_about_stored(status, completing):
+        return _after_rest(request, selected, answer, verdict, profile, now)
     if selected is not None and status == 304 and request.method == b"GET":
         return _not_modified(request, selected, answer, profile)
     if selected is not None and status == 200 and request.method == b"HEAD":
         return _after_head(request, selected, answer, profile)
-    judged = _judge(request, selected, answer, verdict, profile, now)
+    judged = _judge(request, selected, answer, verdict, profile, now, ranged=first(request.fields, b"range") is not None)
     if selected is None or status not in ERROR_STATUSES:
         return judged
     stored, standing = selected
@@ -89,28 +111,35 @@ def _after_answer(
 
 
 def _judge(
-    request: PresentedRequest, selected: Selected | None, answer: Answer, verdict: Verdict, profile: Profile, now: float
+    request: PresentedRequest,
+    selected: Selected | None,
+    answer: Answer,
+    verdict: Verdict,
+    profile: Profile,
+    now: float,
+    *,
+    ranged: bool,
 ) -> Store | Combine | Forward:
-    """RFC 9111 3, in its order, then what only this cache asks."""
+    """RFC 9111 3, in its order, then what only this cache asks. `ranged`: the origin was asked for a part."""
     head = answer.head
     cache_control = response_directives(head.fields, profile).cache_control
     refused = refusal(request, head, cache_control, profile)
     if refused is not None:
-        return Forward(refused, outdated=_outdated(request, selected, head, refused))
-    part = part_of(head) if head.status == 206 and first(request.fields, b"range") is not None else None
+        return Forward(refused, supersedes=_supersedes(request, head, refused))
+    part = part_of(head) if head.status == 206 and ranged else None
     if head.status == 206 and part is None:
         return Forward(Reason.PARTIAL)
     fields = dated(storable_fields(head.fields, cache_control, profile), answer.response_time, answer.offset_s)
     vary = vary_of(fields, request.fields, profile)
     if vary is None:
-        return Forward(Reason.VARY_ANY, outdated=_outdated(request, selected, head, Reason.VARY_ANY))
+        return Forward(Reason.VARY_ANY, supersedes=_supersedes(request, head, Reason.VARY_ANY))
     derived = _derive(fields, head.status, request, answer, profile)
     useless = _why_useless(request, head, derived, fields, b"public" in cache_control, answer, now)
     if useless is not None:
-        return Forward(useless, outdated=_outdated(request, selected, head, useless))
+        return Forward(useless, supersedes=_supersedes(request, head, useless))
     tags = tags_of(fields, profile)
     if isinstance(tags, TooManyTags):
-        return Forward(Reason.TOO_MANY_TAGS, outdated=_outdated(request, selected, head, Reason.TOO_MANY_TAGS))
+        return Forward(Reason.TOO_MANY_TAGS, supersedes=_supersedes(request, head, Reason.TOO_MANY_TAGS))
     if isinstance(verdict, HardCovered):
         return Forward(Reason.OVERTAKEN)
     reason = _why_stored(head.fields, derived, answer, profile, now)
@@ -205,27 +234,46 @@ def _stale_for(derived: Derived, answer: Answer, now: float) -> float:
     return derived.initial_age_s + max(0.0, now - answer.response_time) - derived.lifetime_s
 
 
-def _outdated(request: PresentedRequest, selected: Selected | None, head: ResponseHead, refused: Reason) -> StoredResponse | None:
-    """The selected response, when an answer that is not stored shows that the origin has gone on since.
+def _supersedes(request: PresentedRequest, head: ResponseHead, refused: Reason) -> bool:
+    """Does an answer that is not stored show that the origin has gone on since what is stored, or is being stored, was asked for?
 
-    Kept, it could come back for others when the origin fails: new, old, new. What was meant for one user alone, and errors, show nothing.
+    Kept, that could come back for others, or for the same client: new, old, new. What was meant for one user alone, and errors, show
+    nothing.
     """
-    if selected is None or request.method != b"GET" or refused is Reason.AUTHORIZATION or not is_shareable(request, NO_DIRECTIVES):
-        return None
+    if request.method != b"GET" or refused is Reason.AUTHORIZATION or not is_shareable(request, NO_DIRECTIVES):
+        return False
     moved_on = 200 <= head.status < 400 and head.status not in (206, 304)
-    return selected[0] if moved_on or head.status in (404, 410) else None
+    return moved_on or head.status in (404, 410)
 
 
 # Answers about what is stored.
 
 
-def _not_modified(request: PresentedRequest, selected: Selected, answer: Answer, profile: Profile) -> Freshen:
+def _after_rest(
+    request: PresentedRequest, selected: Selected, answer: Answer, verdict: Verdict, profile: Profile, now: float
+) -> Combine | RepeatUnconditionally:
+    """The rest of a part was asked for, and something came that is not the whole: does it, with the part, come to that?
+
+    What does not is of no use to a client that wants the whole: not a part of something else, not one that has to be for one user alone,
+    and not the word that there is no such range.
+    """
+    stored = selected[0]
+    judged = _judge(request, selected, answer, verdict, profile, now, ranged=True)
+    if not isinstance(judged, Combine) or not completes(judged.part, stored, judged.answered):
+        return RepeatUnconditionally(Reason.PART_NOT_STORED)
+    length = judged.answered.last + 1
+    return replace(judged, fields=[*judged.fields, field(b"Content-Length", b"%d" % length)])
+
+
+def _not_modified(request: PresentedRequest, selected: Selected, answer: Answer, profile: Profile) -> Freshen | RepeatUnconditionally:
     """RFC 9111 4.3.3, 4.3.4: the 304 updates the stored response that was selected.
 
     4.3.4 finds the response to update by the validators that the 304 carries, for caches that ask about several at once. Here one
     validator was sent, that of one response: that the condition did not hold is about it, also when the 304 names another entity tag, as
     servers do that compress on the fly. The stored tag stays in any case.
     """
+    if not can_answer(request, selected[0]):
+        return RepeatUnconditionally(Reason.PART_NOT_STORED)  # nobody asked whether the part holds: it is not what is wanted
     return _freshen(request, selected, answer, profile, Reason.VALIDATED, raises_position=True)
 
 

@@ -83,6 +83,8 @@ class Freshen:
 class Combine:
     """Forward the answer, which is the part `answered`; once that is complete, store it together with `stored` as one response.
 
+    Where the edge itself asked for the rest of `stored`, the whole is forwarded: first what is stored, then the answer.
+
     part  which part both come to; None: the whole
     """
 
@@ -108,7 +110,10 @@ class ServeStale:
 
 @dataclass(frozen=True, slots=True)
 class RepeatUnconditionally:
-    """Ask again without conditions, and conclude that with nothing selected: the 304 says nothing about what is stored."""
+    """Ask again without conditions and for the whole, and conclude that with nothing selected: the answer cannot be put to use.
+
+    A 304 that says nothing about what is stored, or something else than the rest of a part.
+    """
 
     reason: Reason
 
@@ -117,13 +122,15 @@ class RepeatUnconditionally:
 class Forward:
     """Forward the answer without storing it; after a Failure, answer with the error that it was.
 
-    update    what the answer says about a stored response all the same: store it as freshened
-    outdated  the stored response that the answer shows to be out of date: remove it
+    update      what the answer says about a stored response all the same: store it as freshened
+    outdated    the stored response that the answer shows to be out of date: remove it
+    supersedes  the answer shows that to be out of date which is stored for such a request and was asked for earlier: remove all of that
     """
 
     reason: Reason
     update: Freshen | None = None
     outdated: StoredResponse | None = None
+    supersedes: bool = False
 
 
 Conclusion = Store | Freshen | Combine | ServeStale | RepeatUnconditionally | Forward

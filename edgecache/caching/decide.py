@@ -7,12 +7,13 @@ every hit: the request's fields are walked once, and what is usually absent cost
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edgecache.caching.answer import can_answer
 from edgecache.caching.directives import NO_DIRECTIVES, request_directives
 from edgecache.caching.freshness import current_age, staleness
+from edgecache.caching.parts import asking_for_the_rest
 from edgecache.caching.profile import Profile
 from edgecache.caching.reasons import Reason
 from edgecache.caching.request import PresentedRequest
@@ -51,11 +52,15 @@ class Validate:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Ask the origin for an answer that may be stored; `conclude` judges it. `selected` is what the answer may concern, or stand in for."""
+    """Ask the origin for an answer that may be stored; `conclude` judges it. `selected` is what the answer may concern, or stand in for.
+
+    With `rest`, fields that are added to the request, only for what the part `selected` lacks of the whole that is wanted.
+    """
 
     selected: StoredResponse | None
     reason: Reason
     fwd: Fwd
+    rest: Fields = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,8 @@ def _select(
     soft = None if standing is CLEAN and selected.soft_since is None else soft_cover(selected, standing)
     stale = _why_stale(selected, soft, now)
     if selected.part is not None and not can_answer(request, selected):
-        return Miss(selected, stale or Reason.PART_NOT_STORED, "partial" if stale is None else "stale")
+        rest = [] if soft is not None else _rest(request, selected, directives, stale, now)
+        return Miss(selected, stale or Reason.PART_NOT_STORED, "partial" if stale is None else "stale", rest)
     if stale is not None:
         return _stale(request, selected, soft, stale, directives, now)
     if selected.terms.must_validate:
@@ -166,6 +172,20 @@ def _select(
     if unwanted is not None:
         return _ask(selected, unwanted, "request", request.method)
     return Hit(selected, Reason.FRESH)
+
+
+def _rest(request: PresentedRequest, part: StoredResponse, directives: CacheControl, stale: Reason | None, now: float) -> Fields:
+    """What to add to a request for the whole, so that only what `part` lacks of it comes (RFC 9111 3.3); empty: the whole is asked for.
+
+    An answer that says how the client is known may be for that client alone: it is not joined to what was stored for all.
+    """
+    if request.method != b"GET" or any(name in _NOT_COMPLETED for _, name, _ in request.fields):
+        return []
+    usable = stale is None and not part.terms.must_validate and _why_unwanted(part, directives, now) is None
+    return asking_for_the_rest(part, usable=usable)
+
+
+_NOT_COMPLETED = frozenset({b"authorization", b"if-range", b"range"})
 
 
 def _why_stale(stored: StoredResponse, soft: SoftCovered | None, now: float) -> Reason | None:

@@ -88,6 +88,7 @@ class Reason(enum.Enum):
     STALE_ON_ARRIVAL = ("stale-on-arrival", "it had used up its freshness lifetime when it arrived", "RFC 9111 4.2")
     ERROR_KEPT_OUT = ("error-kept-out", "an error does not take the place of a stored response that can still stand in", "RFC 9111 4.3.3")
     OVERTAKEN = ("overtaken", "an invalidation came while the answer was on its way", "edgecache: invalidation")
+    OUTDATED = ("outdated", "a newer answer, which is not stored itself, shows that it is out of date", "edgecache: positions")
     TOO_LARGE = ("too-large", "its content exceeds the limit for stored responses", "edgecache: limits")
     TOO_MANY_TAGS = (
         "too-many-tags",

@@ -10,7 +10,8 @@ A *flight* is a fetch that others may join. How it lands decides what its waiter
     waited too long and gone are ends of the wait, not of the flight
 
 A flight whose position a purge has overtaken takes no more passengers; the next request makes a new one. Waiting happens before the head is
-there, and never twice for an answer that could not be shared: a waiter loses at most one time to first byte.
+there, and never twice for an answer that could not be shared: a waiter loses at most one time to first byte. Who wants a part also waits
+until content that has arrived is stored.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 FlightKey = tuple[Key, Variant]
+_Waiters = set["asyncio.Future[Landing | WaitedTooLong | WaiterGone]"]
 
 
 class Flight:
@@ -99,17 +101,20 @@ class Flight:
         self.key = key
         self.position = position
         self.landing: Landing | None = None
-        self.waiters: set[asyncio.Future[Landing | WaitedTooLong | WaiterGone]] = set()
+        self.waiters: _Waiters = set()  # for its head
+        self.waiters_for_all: _Waiters = set()
+        self.over = False
 
     def land(self, landing: Landing) -> None:
         """The head is there, or there will be none: tell who waits. The first landing counts."""
-        if self.landing is not None:
-            return
-        self.landing = landing
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(landing)
-        self.waiters.clear()
+        if self.landing is None:
+            self.landing = landing
+            _tell(self.waiters, landing)
+
+    def end(self) -> None:
+        """Nothing more comes of it that is not in the store."""
+        self.over = True
+        _tell(self.waiters_for_all, LookAgain(overtaken=False))
 
 
 class Flights:
@@ -175,17 +180,23 @@ class Flights:
 
     def end(self, flight: Flight) -> None:
         """All of the content is there, or there is nothing to join: newcomers look into the store."""
+        flight.end()
         if self._flying.get(flight.key) is flight:
             del self._flying[flight.key]
 
     async def wait(self, flight: Flight, on_gone: Callable[[Callable[[], None]], None]) -> Landing | WaitedTooLong | WaiterGone | Full:
         """How the flight lands; or that it took too long, or that the client has left, of which `on_gone` takes the callback."""
-        if flight.landing is not None:
-            return flight.landing
-        if len(flight.waiters) >= self._waiters:
+        return flight.landing or await self._wait(flight.waiters, on_gone)
+
+    async def over(self, flight: Flight, on_gone: Callable[[Callable[[], None]], None]) -> Landing | WaitedTooLong | WaiterGone | Full:
+        """Return when there is nothing to wait for any more: what came of the flight is stored, or will not be. As `wait` otherwise."""
+        return LookAgain(overtaken=False) if flight.over else await self._wait(flight.waiters_for_all, on_gone)
+
+    async def _wait(self, waiters: _Waiters, on_gone: Callable[[Callable[[], None]], None]) -> Landing | WaitedTooLong | WaiterGone | Full:
+        if len(waiters) >= self._waiters:
             return Full()
         waiter: asyncio.Future[Landing | WaitedTooLong | WaiterGone] = self._loop.create_future()
-        flight.waiters.add(waiter)
+        waiters.add(waiter)
 
         def end_with(outcome: WaitedTooLong | WaiterGone) -> None:
             if not waiter.done():
@@ -197,7 +208,7 @@ class Flights:
             return await waiter
         finally:
             timer.cancel()
-            flight.waiters.discard(waiter)
+            waiters.discard(waiter)
 
     # hit-for-miss
 
@@ -225,6 +236,13 @@ class Flights:
         """Nothing was ever learnt: for reset."""
         self._marks.clear()
         self._nominated.clear()
+
+
+def _tell(waiters: _Waiters, landing: Landing) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(landing)
+    waiters.clear()
 
 
 def _remember(table: OrderedDict[_K, _V], key: _K, value: _V) -> None:

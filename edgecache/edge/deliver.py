@@ -155,6 +155,10 @@ async def deliver_arriving(
         return True
     left_out = withheld.arriving | {b"content-length"} if head.status == 204 else withheld.arriving  # RFC 9110 8.6: none in a 204
     lines = [b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason), *_lines(fields, left_out), *extra]
+    if exchange.method == b"HEAD":
+        exchange.write_head(head.status, lines, 0)
+        exchange.finish()
+        return True
     framing = fetch.framing
     if framing in (CHUNKED, UNTIL_CLOSE):
         framing = CHUNKED if exchange.chunks_understood else UNTIL_CLOSE

@@ -11,7 +11,8 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from edgecache.clock import Clock
@@ -51,7 +52,7 @@ class Fetch:
     position, start, request_time, response_time, offset_s    see StoredResponse
     on_head        called with the head, in the step in which it arrives and whether or not the client is still there: shall the content be
                    kept? Then `spooling` is called once the spool is there, and `completed` once all of the content is in it. Without it
-                   the fetch ends when the client leaves.
+                   the fetch ends when the client leaves. It may call `goes_behind`.
     ended          called once nothing more will come of it, whatever it came to
     """
 
@@ -90,10 +91,13 @@ class Fetch:
         self.head: ResponseHead | None = None
         self.arrived: asyncio.Future[ResponseHead | Problem] = parts.loop.create_future()
         self.connection: OriginConnection | None = None
-        self.framing = 0  # of the answer's content
+        self.framing = 0  # of the content in the spool
         self.spool = parts.new_spool(False)
         self.reader = self.spool.reader()
         self.reused = False
+        self.torn = False  # its content has broken off, or will never come
+        self._before: AsyncGenerator[bytes, None] | None = None
+        self._length: int | None = None  # what the content has to come to, where the framing of the answer does not say it
 
     def begin(self) -> None:
         """Ask. The answer's head comes with `arrived`."""
@@ -113,6 +117,16 @@ class Fetch:
         undecided = self.on_head is not None and not self.arrived.done() and (self.connection is not None or self.shared)
         if not undecided and self.spool.abandoned and not self.spool.complete:
             self.cancel()
+
+    @property
+    def all_arrived(self) -> bool:
+        """Has all of the content come that is to be stored? It is stored a little later, when the last of it is in its file."""
+        return self.spool.storable and (self.spool.complete or self.spool.size_bytes == self.framing)
+
+    def goes_behind(self, before: AsyncGenerator[bytes, None], length: int) -> None:
+        """The answer's content goes behind that of `before`, which may raise Broken; both come to `length` bytes, or are broken off."""
+        self._before = before
+        self._length = self.framing = length
 
     def deadline_passed(self, now: float) -> None:
         """The sweeper: has somebody been holding up the others for too long?"""
@@ -158,7 +172,7 @@ class Fetch:
             if self.ended is not None:
                 self.ended()
             # Who was told refers to this fetch as this fetch to him: without the cut each miss would leave work for the garbage collector.
-            self.on_head = self.spooling = self.completed = self.ended = self._on_interim = None
+            self.on_head = self.spooling = self.completed = self.ended = self._on_interim = self._before = None
 
     async def _ask(self) -> ResponseHead:
         """The head of the final answer; on a reused connection that turned out to be dead an idempotent request is sent once more.
@@ -229,15 +243,25 @@ class Fetch:
         assert self.connection is not None
         incoming = self.connection.incoming
         spool = self.spool
-        if incoming is None:
-            spool.finish([])
-            return
-        while piece := await incoming.read():
-            spool.append(piece)
-            if spool.abandoned:
-                raise asyncio.CancelledError
-            await spool.room()
-        spool.finish(incoming.trailers)
+        if self._before is not None:
+            async with aclosing(self._before) as before:
+                async for piece in before:
+                    await self._take(piece)
+        while incoming is not None and (piece := await incoming.read()):
+            await self._take(piece)
+        if self._length is not None and spool.size_bytes != self._length:
+            raise Broken(failed(ProxyError.HTTP_RESPONSE_INCOMPLETE))
+        spool.finish([] if incoming is None else incoming.trailers)
+
+    async def _take(self, piece: bytes) -> None:
+        """Put a piece of the content where it is read and kept; return when more may come."""
+        spool = self.spool
+        if self._length is not None and spool.size_bytes + len(piece) > self._length:
+            raise Broken(failed(ProxyError.HTTP_PROTOCOL_ERROR, "the origin sent more than the part that it announced"))
+        spool.append(piece)
+        if spool.abandoned:
+            raise asyncio.CancelledError
+        await spool.room()
 
     async def _keep(self, head: ResponseHead) -> None:
         """All of the content is there. It is stored in the same step, unless a part of it is still on its way to a file."""
@@ -249,6 +273,7 @@ class Fetch:
     def _failed(self, problem: Problem) -> None:
         if not self.arrived.done():
             self.arrived.set_result(problem)
+        self.torn = not self.spool.complete
         self.spool.fail(Broken(problem))
 
     def _end_upload(self) -> None:

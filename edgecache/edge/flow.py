@@ -216,18 +216,23 @@ class Flow:
     async def _fetch_or_join(self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss) -> bool:
         """Nothing stored will do: read along with a fetch that is under way, or ask the origin. False: look into the store again."""
         key = self.flight_key(request)
-        shareable = request.method == b"GET" and not any(name in (b"range", b"if-range") for _, name, _ in request.fields)
-        if not shareable or visit.waited or self.flights.is_marked(key):
-            await self._lead(visit, request, wanted, None, key if shareable else None)
-            return True
-        flight = self.flights.find(key)
-        if flight is None:
-            await self._lead(visit, request, wanted, self.flights.begin(key, self.log.head), key)
-            return True
-        return await self._join(visit, request, wanted, flight)
+        # What answers HEAD, or a Range, is no answer to others, while they may well be answered by what answers a GET for the whole.
+        shareable = request.method == b"GET" and not _asks_for_part(request)
+        waits = not visit.waited and not self.flights.is_marked(key)
+        flight = self.flights.find(key) if waits else None
+        if flight is not None:
+            return await self._join(visit, request, wanted, flight)
+        if shareable and waits:
+            flight = self.flights.begin(key, self.log.head)
+        await self._lead(visit, request, wanted, flight, key if shareable else None)
+        return True
 
     async def _join(self, visit: Visit, request: PresentedRequest, wanted: Validate | Miss, flight: Flight) -> bool:
-        """Wait for somebody else's answer, and take it if it may be ours."""
+        """Wait for somebody else's answer, and take it if it may be ours.
+
+        Parts are taken out of what is stored. So who wants one waits, beyond the head, only for content that has arrived and is on its way
+        into the store: what is still to come may be far behind the place that is asked for.
+        """
         exchange = visit.exchange
 
         def on_gone(tell: Callable[[], None]) -> None:
@@ -237,8 +242,13 @@ class Flow:
         landing = await self.flights.wait(flight, on_gone)
         visit.origin_s = self.clock.monotonic() - began
         match landing:
-            case Joinable(arriving, fetch):
+            case Joinable(arriving, fetch) if not _asks_for_part(request):
                 return await self._read_along(visit, request, wanted, arriving, fetch)
+            case Joinable(fetch=fetch):
+                visit.waited = True
+                if fetch.all_arrived and isinstance(await self.flights.over(flight, on_gone), WaiterGone):
+                    raise PeerGone
+                return False
             case LookAgain(overtaken):
                 visit.waited = not overtaken  # a 304 that made nothing fresh for this request: the next one would not either
                 return False
@@ -282,7 +292,7 @@ class Flow:
         ours = [status, server_timing("collapsed", visit.origin_s)[0]]
         try:
             # The fields as they are stored: what is for one user alone, such as a cookie that is stripped, is for the one who asked.
-            head = ResponseHead(fetch.head.status, fetch.head.reason, fetch.head.minor, arriving.fields)
+            head = ResponseHead(arriving.status, arriving.reason, fetch.head.minor, arriving.fields)
             names, withheld = self._names(visit), self._withheld(visit)
             if not await deliver_arriving(visit.exchange, fetch, reader, head, ours, names, withheld, own_conditions=True):
                 visit.flags |= Flag.BODY_BROKEN
@@ -337,10 +347,10 @@ class Flow:
                 await self._deliver_stale(visit, request, stored, reason, wanted.fwd, None, answer.status)
             case Store() | Combine():
                 status = self._status_line(visit, request, wanted.reason, fwd=wanted.fwd, fwd_status=answer.status, stored=True)
-                await self._pass_on(visit, fetch, answer, status, "miss", own_conditions=True)
+                await self._pass_on(visit, fetch, lead.whole or answer, status, "miss", own_conditions=True)
             case Forward(reason=reason):
                 status = self._status_line(visit, request, reason, fwd=wanted.fwd, fwd_status=answer.status)
-                await self._pass_on(visit, fetch, answer, status, "miss", own_conditions=True)
+                await self._pass_on(visit, fetch, lead.whole or answer, status, "miss", own_conditions=True)
             case RepeatUnconditionally():
                 raise AssertionError("Lead.ask repeats by itself")
             case _:
@@ -688,3 +698,7 @@ class Flow:
         )
         self.parts.records.add(row)
         self.parts.write_line(row)
+
+
+def _asks_for_part(request: PresentedRequest) -> bool:
+    return any(name == b"range" or name == b"if-range" for _, name, _ in request.fields)

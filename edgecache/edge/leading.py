@@ -6,7 +6,7 @@ The same for a client's miss, a validation and a refresh in the background; only
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from edgecache.caching.conclude import conclude
@@ -25,25 +25,27 @@ from edgecache.caching.conclusion import (
 from edgecache.caching.decide import Miss, Validate
 from edgecache.caching.freshness import Derived
 from edgecache.caching.keeping import combined, freshened, stored_response, with_soft
+from edgecache.caching.parts import completed_head
 from edgecache.caching.profile import Profile
 from edgecache.caching.reasons import Reason
 from edgecache.caching.request import PresentedRequest
 from edgecache.caching.stand_in import ERROR_STATUSES
-from edgecache.caching.stored import Part, StoredResponse
+from edgecache.caching.stored import Content, StoredResponse
 from edgecache.caching.tags import every_tag
-from edgecache.caching.vary import normalised_for_origin
+from edgecache.caching.vary import normalised_for_origin, vary_matches
 from edgecache.caching.verdict import Clean, HardCovered, SoftCovered, Verdict
 from edgecache.edge.activity import Activity
 from edgecache.edge.collapse import Alone, Failed, Flight, FlightKey, Flights, Joinable, LookAgain, StandIn
 from edgecache.edge.fetch import Fetch, FetchParts
 from edgecache.edge.forward import without_conditions
+from edgecache.edge.order import Order, Underway
+from edgecache.edge.parts import content_of, joined
 from edgecache.http1.incoming import Incoming
 from edgecache.http1.pool import Pool
 from edgecache.http1.problem import Problem
 from edgecache.invalidation.log import InvalidationLog
 from edgecache.semantics.groups import groups_of
 from edgecache.semantics.message import Fields, RequestHead, ResponseHead
-from edgecache.store.body import MemoryBody
 from edgecache.store.tiers import Store as StoreTiers
 
 # Reasons for not sharing an answer that lie in this one request: another one's answer may well be shared, so nobody is kept from waiting.
@@ -61,6 +63,7 @@ class LeadParts:
     fetch: FetchParts
     activity: Activity
     arriving: set[StoredResponse]  # what is being stored just now, for the sweeper
+    order: Order = field(default_factory=Order)
 
 
 class ArrivingContent:
@@ -76,6 +79,7 @@ class Lead:
     fetch       the latest fetch: a 304 that says nothing is asked again without conditions
     conclusion  what its answer came to
     refreshed   for Freshen: the stored response as it is after it
+    whole       the head of the answer, where that is the rest of a stored part and the content in the spool is the whole; else None
     """
 
     def __init__(
@@ -103,25 +107,34 @@ class Lead:
         self.fetch: Fetch | None = None
         self.conclusion: Conclusion = Forward(Reason.ORIGIN_FAILED)
         self.refreshed: StoredResponse | None = None
+        self.whole: ResponseHead | None = None
         self.left = False
+        self._completing = False  # only the rest of what is selected was asked for
+        self._supersedes = False  # the answer is not stored, and shows that what is older is out of date
         self._counted = False
         self._arriving: StoredResponse | None = None
         self._asking: int | None = None  # position at which the log is held back for us
+        self._underway: Underway | None = None
 
     async def ask(self) -> ResponseHead | Problem:
-        """Ask, and again without conditions when the answer says nothing about what is stored."""
-        conditions = self._wanted.conditions if isinstance(self._wanted, Validate) else []
+        """Ask, and again without conditions and for the whole when the answer is of no use."""
+        wanted = self._wanted
+        additions = wanted.conditions if isinstance(wanted, Validate) else wanted.rest
+        self._completing = isinstance(wanted, Miss) and bool(wanted.rest)
         while True:
-            fetch = self._begin(conditions)
+            fetch = self._begin(additions)
             answer = await fetch.arrived
             if isinstance(answer, Problem):
                 self._failed(answer)
                 return answer
             if not isinstance(self.conclusion, RepeatUnconditionally):
+                if self._supersedes:
+                    await self._drop_older()  # before anybody sees what is newer
                 return answer
             fetch.client_left()
             self._selected = None
-            conditions = []
+            self._completing = False
+            additions = []
 
     def client_left(self) -> None:
         """Nobody reads the answer; the fetch goes on as long as it is of use to others."""
@@ -137,18 +150,20 @@ class Lead:
 
     # asking
 
-    def _begin(self, conditions: Fields) -> Fetch:
+    def _begin(self, additions: Fields) -> Fetch:
         request = self._request
-        fields = [*normalised_for_origin(without_conditions(request.fields)), *conditions]
+        fields = [*normalised_for_origin(without_conditions(request.fields)), *additions]
         head = RequestHead(request.method, request.target, 1, fields)
         position = self._parts.log.head
         if self._flight is not None:
             self._flight.position = position
         fetch = Fetch(self._parts.fetch, self._pool, position, head, self._framing, self._content, self._on_interim)
         self.fetch = fetch
+        self.conclusion = Forward(Reason.ORIGIN_FAILED)
         self._answer_known()
         self._asking = position
         self._parts.log.begin_asking(position)
+        self._put_in_order(fetch)
         fetch.shared = self._flight is not None
         fetch.on_head = self._on_head
         fetch.spooling = self._spooling
@@ -159,6 +174,14 @@ class Lead:
             self._parts.activity.begin()
         fetch.begin()
         return fetch
+
+    def _put_in_order(self, fetch: Fetch) -> None:
+        parts = self._parts
+        if self._underway is not None:
+            parts.order.end(self._underway)
+        place = (fetch.position, fetch.start)
+        self._underway = Underway(self._request.key, place, parts.profile, lambda: fetch.spool.give_up())
+        parts.order.begin(self._underway)
 
     # what the answer comes to, in the step in which it arrives
 
@@ -171,6 +194,8 @@ class Lead:
                 self._mark(unless=_is_reusable(conclusion.derived))
                 return True
             case Combine():
+                if self._completing:
+                    self._complete(conclusion, head)
                 return True
             case Freshen():
                 self._freshen(conclusion)
@@ -178,8 +203,9 @@ class Lead:
                 self._land(LookAgain(overtaken=False))
             case ServeStale():
                 self._land(StandIn(self._answer))
-            case RepeatUnconditionally():
-                pass  # those who wait go on waiting: the next fetch is for them as well
+            case RepeatUnconditionally():  # those who wait go on waiting: the next fetch is for them as well
+                if self._completing and self._selected is not None:
+                    self._parts.store.discard(self._selected)  # so that its rest is asked for once
             case Forward():
                 self._forward(conclusion)
             case _:
@@ -188,32 +214,61 @@ class Lead:
 
     def _spooling(self) -> None:
         """The fetch's spool is ready: those who wait may read along, if the content is being kept after all."""
-        conclusion = self.conclusion
-        if isinstance(conclusion, Store) and self._fetch.spool.storable:
-            self._arriving = self._stored(conclusion, ArrivingContent(self._fetch.framing), checked=False)
-            if self._arriving is not None:
-                self._parts.arriving.add(self._arriving)
-        if not isinstance(conclusion, Combine):
+        conclusion, spool = self.conclusion, self._fetch.spool
+        complete = isinstance(conclusion, Store) or self.whole is not None
+        if complete and spool.storable:
+            self._note_arriving()
+        if complete or not isinstance(conclusion, Combine):
             self._answer_known()
-        if self._fetch.spool.storable:
-            self._fetch.spool.on_given_up = self._uncount
+        if spool.storable:
+            spool.on_given_up = self._given_up
         elif not isinstance(conclusion, RepeatUnconditionally):
             self._uncount()
-        if not isinstance(conclusion, Store):
+        if not complete:
             return
-        if not self._fetch.spool.storable:
+        arriving, underway = self._arriving, self._underway
+        assert underway is not None
+        if not spool.storable:
+            self._supersedes = isinstance(conclusion, Store)
             self.conclusion = Forward(Reason.TOO_LARGE)
             self._not_shared(Reason.TOO_LARGE)
-            return
-        if self._arriving is not None and conclusion.part is None:
-            self._land(Joinable(self._arriving, self._fetch))
+        elif arriving is None or underway.is_outdated(arriving):
+            self.conclusion = Forward(Reason.OVERTAKEN if arriving is None else Reason.OUTDATED)
+            spool.give_up()
+            self._land(LookAgain(overtaken=True))
+        elif arriving.part is None:
+            self._land(Joinable(arriving, self._fetch))
+
+    def _note_arriving(self) -> None:
+        """The response that is being stored, all but its content. Not when the rest of a part has brought a name that was purged since."""
+        plan, fetch = self.conclusion, self._fetch
+        if isinstance(plan, Combine):
+            arriving = self._combined(plan, ArrivingContent(fetch.framing))
+            if arriving is None:
+                self._parts.store.discard(plan.stored)
+        else:
+            assert isinstance(plan, Store)
+            length = fetch.framing if plan.part is None else plan.part.last - plan.part.first + 1
+            arriving = stored_response(plan, self._request, self._answer, ArrivingContent(length), fetch.position, fetch.start)
+        assert self._underway is not None
+        self._underway.arriving = self._arriving = arriving
+        if arriving is not None:
+            self._parts.arriving.add(arriving)
+
+    def _complete(self, plan: Combine, head: ResponseHead) -> None:
+        """The rest of the selected part is coming: what goes into the spool is the whole, and all is done with it that is with a whole."""
+        length = plan.answered.last + 1
+        self.whole = completed_head(plan.stored, head, length)
+        self._fetch.goes_behind(content_of(plan.stored, self._parts.store), length)
+        self._parts.flights.note_vary(self._request.key, plan.stored.vary)
+        self._mark(unless=_is_reusable(plan.derived))
 
     def _conclude(self, outcome: Answer | Failure) -> Conclusion:
         parts = self._parts
         request = self._request
         selected = None if self._selected is None else (self._selected, self._verdict(self._selected))
         verdict = parts.log.verdict(request.key, self._fetch.position)
-        return conclude(request, selected, outcome, verdict, parts.profile, parts.fetch.clock.now())
+        return conclude(request, selected, outcome, verdict, parts.profile, parts.fetch.clock.now(), completing=self._completing)
 
     def _verdict(self, stored: StoredResponse) -> Verdict:
         return self._parts.log.judge(stored)
@@ -245,7 +300,23 @@ class Lead:
             self._freshen(conclusion.update)
         if conclusion.outdated is not None:
             self._parts.store.discard(conclusion.outdated)
+        self._supersedes = conclusion.supersedes
         self._not_shared(conclusion.reason)
+
+    async def _drop_older(self) -> None:
+        """Whatever is stored for such a request, or may come to be, and was asked for before this: nobody is to see it after this one."""
+        parts, request, underway = self._parts, self._request, self._underway
+        assert underway is not None
+        for stored in await parts.store.load(request.key):
+            if (stored.position, stored.start) < underway.place and vary_matches(stored, request.fields, parts.profile):
+                parts.store.discard(stored)
+        parts.order.outdate(request.key, underway.place, request.fields)
+
+    def _given_up(self) -> None:
+        """What was being stored will not be. When it goes on all the same, or has come to its end, it is seen, and what is older is not."""
+        self._uncount()
+        if isinstance(self.conclusion, Store) and not self._fetch.torn:
+            self._parts.fetch.tasks.start(self._drop_older(), "drop older")
 
     def _not_shared(self, reason: Reason) -> None:
         if reason not in _PERSONAL and self._answer.head.status not in ERROR_STATUSES:  # an error says nothing about what comes after it
@@ -278,23 +349,24 @@ class Lead:
 
     def _completed(self, head: ResponseHead) -> None:
         """All of the content is there: from now on it is found in the store."""
-        conclusion = self.conclusion
+        conclusion, body = self.conclusion, self._fetch.spool.body()
         match conclusion:
             case Store():
-                stored = self._stored(conclusion, self._fetch.spool.body(), checked=True)
+                stored = self._stored(conclusion, body)
             case Combine():
-                stored = self._combined(conclusion)
+                stored = self._combined(conclusion, body)
             case _:
                 return
-        if stored is not None:
+        assert self._underway is not None
+        if stored is not None and not self._underway.is_outdated(stored):
             self._parts.store.put(stored)
 
-    def _stored(self, plan: Store, body: object, *, checked: bool) -> StoredResponse | None:
-        """The response that is being stored; None when an invalidation covers it by now, or its content is not what it claimed to be."""
+    def _stored(self, plan: Store, body: Content) -> StoredResponse | None:
+        """The response to store; None when an invalidation covers it by now, or its content is not what it claimed to be."""
         fetch = self._fetch
-        stored = stored_response(plan, self._request, self._answer, body, fetch.position, fetch.start)  # type: ignore[arg-type]
-        if stored is None or not checked:
-            return stored
+        stored = stored_response(plan, self._request, self._answer, body, fetch.position, fetch.start)
+        if stored is None:
+            return None
         if self._arriving is not None:  # what it was tested against while it arrived may be forgotten by now
             stored.tested, stored.standing = self._arriving.tested, self._arriving.standing
         verdict = self._verdict(stored)
@@ -302,30 +374,37 @@ class Lead:
             return None
         return with_soft(stored, verdict) if isinstance(verdict, SoftCovered) else stored
 
-    def _combined(self, plan: Combine) -> StoredResponse | None:
-        """Both parts as one, if the first is still there and neither was purged or made stale meanwhile."""
-        fetch = self._fetch
-        first, second = plan.stored.body, fetch.spool.body()
-        assert plan.stored.part is not None
-        if not isinstance(first, MemoryBody) or not isinstance(second, MemoryBody):
-            return None  # parts in files are not joined: to copy them would cost more than to ask for the whole
-        if not isinstance(self._verdict(plan.stored), Clean) or plan.stored.soft_since is not None:
+    def _combined(self, plan: Combine, body: Content) -> StoredResponse | None:
+        """Both parts as one, if neither was purged or made stale meanwhile. `body` is that of the newer one, or the whole already."""
+        fetch, first = self._fetch, plan.stored
+        if not isinstance(self._verdict(first), Clean) or first.soft_since is not None:
             return None  # something came in between; the newer part is not worth the doubt
-        body = MemoryBody(joined(first, plan.stored.part, second, plan.answered))
-        both = combined(plan, self._answer, body, fetch.position, fetch.start)
-        if both is None:
+        if self.whole is None:
+            assert first.part is not None
+            both = joined(first.body, first.part, body, plan.answered)
+            if both is None:
+                return None
+            body = both
+        stored = combined(plan, self._answer, body, fetch.position, fetch.start)
+        if stored is None:
             return None
-        self._parts.log.inherit(plan.stored, both)
-        return both if isinstance(self._verdict(both), Clean) else None  # by a name that only the newer part has
+        if self._arriving is None:
+            self._parts.log.inherit(first, stored)
+        else:
+            stored.tested, stored.standing = self._arriving.tested, self._arriving.standing
+        return stored if isinstance(self._verdict(stored), Clean) else None  # by a name that only the newer part has
 
     def _ended(self, fetch: Fetch) -> None:
-        if fetch is self.fetch:  # not one that is being asked again
-            self._answer_known()
-            if self._arriving is not None:
-                self._parts.arriving.discard(self._arriving)
-            if self._flight is not None:
-                self._parts.flights.end(self._flight)
-            self._uncount()
+        if fetch is not self.fetch or isinstance(self.conclusion, RepeatUnconditionally):
+            return  # it is being asked again, or will be in a moment
+        self._answer_known()
+        if self._arriving is not None:
+            self._parts.arriving.discard(self._arriving)
+        if self._underway is not None:
+            self._parts.order.end(self._underway)
+        if self._flight is not None:
+            self._parts.flights.end(self._flight)
+        self._uncount()
 
     def _answer_known(self) -> None:
         """What is being stored is among what arrives, or nothing is: the log need not wait for it."""
@@ -349,13 +428,6 @@ class Lead:
         fetch = self._fetch
         assert fetch.head is not None
         return Answer(fetch.head, fetch.request_time, fetch.response_time, fetch.offset_s)
-
-
-def joined(one: MemoryBody, place: Part, other: MemoryBody, other_place: Part) -> tuple[bytes, ...]:
-    """The content of two parts that touch or overlap: where both have a byte, that of the newer, `other`."""
-    before = one.cut(0, other_place.first - place.first - 1) if other_place.first > place.first else ()
-    after = one.cut(other_place.last - place.first + 1) if other_place.last < place.last else ()
-    return (*before, *other.pieces, *after)
 
 
 def _is_reusable(derived: Derived) -> bool:

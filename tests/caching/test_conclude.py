@@ -480,7 +480,7 @@ def test_an_overtaken_part_is_not_stored() -> None:
 
 
 @pytest.mark.parametrize(
-    "lines, status, outdated",
+    "lines, status, supersedes",
     [
         (["Cache-Control: no-store"], 200, True),
         (["Cache-Control: private"], 200, True),
@@ -497,13 +497,15 @@ def test_an_overtaken_part_is_not_stored() -> None:
         (["Content-Range: bytes 0-1/9", "Content-Length: 5"], 206, False),
     ],
 )
-def test_an_answer_that_is_not_stored_can_outdate_what_is(lines: list[str], status: int, outdated: bool) -> None:
+def test_an_answer_that_is_not_stored_can_outdate_what_is(lines: list[str], status: int, supersedes: bool) -> None:
     own = stored("Cache-Control: max-age=0", ETAG)
     conclusion = conclude(request("Range: bytes=0-1"), (own, CLEAN), answer(*lines, status=status), CLEAN, STANDARD, NOW)
     assert isinstance(conclusion, Forward)
-    assert conclusion.outdated is (own if outdated else None)
+    assert (conclusion.supersedes, conclusion.outdated) == (supersedes, None)
+    nothing_selected = conclude(request("Range: bytes=0-1"), None, answer(*lines, status=status), CLEAN, STANDARD, NOW)
+    assert nothing_selected == conclusion  # something may be stored by now
     # what one user is told says nothing to the others
     alone = request("Range: bytes=0-1", "Authorization: Basic x")
     told = conclude(alone, (own, CLEAN), answer(*lines, status=status), CLEAN, STANDARD, NOW)
     assert isinstance(told, Forward)
-    assert told.outdated is None
+    assert not told.supersedes

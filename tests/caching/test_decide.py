@@ -136,7 +136,7 @@ def test_a_part_answers_what_it_holds(asked: str, hit: bool) -> None:
 
 
 def test_a_part_is_not_the_whole() -> None:
-    own = part(MINUTE, ETAG)
+    own = part(MINUTE, MODIFIED)
     assert decide(request(), [(own, CLEAN)], STANDARD, NOW) == Miss(own, Reason.PART_NOT_STORED, "partial")
     assert decide(request(method=b"HEAD"), [(own, CLEAN)], STANDARD, NOW) == Miss(own, Reason.PART_NOT_STORED, "partial")
 
@@ -149,7 +149,64 @@ def test_a_stale_part() -> None:
     )
     # to know that the part still holds would not help whoever wants more
     assert decide(request("Range: bytes=5-"), [(own, CLEAN)], STANDARD, then) == Miss(own, Reason.EXPIRED, "stale")
-    assert decide(request(), [(own, CLEAN)], STANDARD, then) == Miss(own, Reason.EXPIRED, "stale")
+    assert decide(request(method=b"HEAD"), [(own, CLEAN)], STANDARD, then) == Miss(own, Reason.EXPIRED, "stale")
+    rest = fields("Range: bytes=5-", 'If-Range: "a"')  # but to have the rest, if it does
+    assert decide(request(), [(own, CLEAN)], STANDARD, then) == Miss(own, Reason.EXPIRED, "stale", rest)
+
+
+UNLESS_CHANGED, PLAIN = ["Range: bytes=5-", 'If-Range: "a"'], ["Range: bytes=5-"]
+
+
+@pytest.mark.parametrize(
+    "lines, asked, rest",
+    [
+        ([MINUTE, ETAG], [], UNLESS_CHANGED),
+        ([MINUTE, ETAG, MODIFIED], ['If-None-Match: "a"'], UNLESS_CHANGED),
+        (["Cache-Control: max-age=60, must-revalidate", ETAG], [], UNLESS_CHANGED),
+        (["Cache-Control: no-cache", ETAG], [], UNLESS_CHANGED),
+        (["Cache-Control: max-age=0", ETAG], [], UNLESS_CHANGED),
+        ([MINUTE, ETAG], ["Cache-Control: no-cache"], UNLESS_CHANGED),
+        ([MINUTE, ETAG], ["Authorization: Basic x"], []),
+        ([MINUTE, ETAG], ["Range: items=1"], []),
+        ([MINUTE, ETAG], ["Range: bytes=2-"], []),
+        ([MINUTE, ETAG], ['If-Range: "a"'], []),
+        # nothing will prove that the rest is of the same representation
+        ([MINUTE], [], PLAIN),
+        ([MINUTE], ["Cache-Control: max-age=30"], PLAIN),
+        ([MINUTE], ["Cache-Control: no-cache"], []),
+        ([MINUTE], ["Cache-Control: min-fresh=90"], []),
+        (["Cache-Control: max-age=0"], [], []),
+        (["Cache-Control: no-cache"], [], []),
+        ([MINUTE, MODIFIED], [], []),
+        ([MINUTE, 'ETag: W/"a"'], [], []),
+        ([MINUTE, "ETag: a"], [], []),
+    ],
+)
+def test_who_wants_the_whole_is_brought_the_rest(lines: list[str], asked: list[str], rest: list[str]) -> None:
+    decision = decide(request(*asked), [(part(*lines), CLEAN)], STANDARD, NOW)
+    assert isinstance(decision, Miss)
+    assert decision.rest == fields(*rest)
+
+
+@pytest.mark.parametrize(
+    "held, rest",
+    [
+        ((0, 4, 10), UNLESS_CHANGED),
+        ((0, 4, None), UNLESS_CHANGED),
+        ((0, 0, 10), ["Range: bytes=1-", 'If-Range: "a"']),
+        ((1, 4, 10), []),
+    ],
+)
+def test_which_parts_are_completed(held: tuple[int, int, int | None], rest: list[str]) -> None:
+    decision = decide(request(), [(part(MINUTE, ETAG, held=held), CLEAN)], STANDARD, NOW)
+    assert isinstance(decision, Miss)
+    assert decision.rest == fields(*rest)
+
+
+def test_a_part_that_was_purged_is_not_completed() -> None:
+    own = part(MINUTE, ETAG)
+    assert decide(request(), [(own, SOFT)], STANDARD, NOW) == Miss(own, Reason.SOFT_PURGED, "stale")
+    assert decide(request(), [(own, PURGED)], STANDARD, NOW) == Miss(None, Reason.PURGED, "uri-miss")
 
 
 # Stale use

@@ -9,7 +9,7 @@ import re
 
 import pytest
 from wirekit import Reply, fresh, ok
-from wirestage import HeldOrigin, purge, settled, soft_purge, start, told
+from wirestage import HeldOrigin, purge, soft_purge, start, told
 
 TEN = b"0123456789"
 TAG = 'ETag: "a"'
@@ -212,7 +212,6 @@ async def test_large_contents(start_kit, store, tmp_path):
     body = b"".join(n.to_bytes(4, "big") for n in range(size // 4 + 1))[:size]
     kit.origin.answer("/l", fresh(body, "Content-Type: video/x"))
     assert (await kit.get("/l")).body == body
-    await settled(kit)  # the last byte may be at the client before it is in the file
     mib = 1024 * 1024
     client = await kit.connect()
     for first, last in [(0, 0), (mib - 1, mib), (mib, 2 * mib - 1), (123_457, 4 * mib + 1), (size - 1, size - 1), (0, size - 1)]:
