@@ -22,6 +22,7 @@ from edgecache.control.dialects.cloudflare.page import render_cloudflare
 from edgecache.control.dialects.cloudfront.page import render_cloudfront
 from edgecache.control.dialects.fastly.page import render_fastly
 from edgecache.control.dialects.pages import render_purge_apis
+from edgecache.control.dialects.transparent_edge.page import render_transparent_edge
 from edgecache.edge.purging.forms import FORMS, HOWS, Asked, Form, read_purge
 from edgecache.edge.purging.request import PurgeRules, shown
 from edgecache.invalidation.entry import Cause
@@ -299,6 +300,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/purge-cloudfront.md": render_cloudfront,
     "docs/purge-fastly.md": render_fastly,
     "docs/purge-akamai.md": render_akamai,
+    "docs/purge-transparent-edge.md": render_transparent_edge,
 }
 
 

@@ -26,7 +26,9 @@ from edgecache.semantics.proxy_status import ProxyError
 ROOT = Path(__file__).parent.parent
 EVERY_PAGE = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 OWN_PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md")]
-OWN_PAGES += [ROOT / f"docs/{name}.md" for name in ("architecture", "api", "cache-status", "purge-apis", "purge-cloudflare")]
+OWN_PAGES += [
+    ROOT / f"docs/{name}.md" for name in ("architecture", "api", "cache-status", "purge-apis", "purge-cloudflare", "purge-transparent-edge")
+]
 SOURCE = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "edgecache").rglob("*.py")) if path.name != "docs.py")
 
 by_name = {"ids": lambda path: path.name}

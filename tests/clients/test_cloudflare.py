@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import cloudflare
 import pytest
+from clientkit import curl
 from cloudflare import AsyncCloudflare
 from vendorkit import PAGES, PUBLIC, Capture, Shop, captures, covers, running_shop
 
@@ -187,18 +187,6 @@ async def test_a_purge_that_takes_its_time(shop: Shop) -> None:
 
 
 # -- curl ---------------------------------------------------------------------------------------------------------------------------------
-
-
-async def curl(program: str, *arguments: str) -> tuple[dict[str, str], Any]:
-    """Fields and content of what curl got."""
-    command = [program, "--silent", "--include", "--max-time", "20", *arguments]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    out, _ = await process.communicate()
-    assert process.returncode == 0
-    head, _, content = out.decode().rpartition("\r\n\r\n")
-    lines = head.rpartition("\r\n\r\n")[2].split("\r\n")  # 100 Continue has a head of its own
-    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    return {"": lines[0], **fields}, json.loads(content)
 
 
 @pytest.mark.parametrize(

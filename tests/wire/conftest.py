@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 from wirekit import running_kit
 
-
 _TESTS = itertools.count()
 
 

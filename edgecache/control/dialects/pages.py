@@ -17,6 +17,7 @@ PAGES: Mapping[Vendor, tuple[str, str]] = {
     Vendor.CLOUDFRONT: ("CloudFront", "purge-cloudfront.md"),
     Vendor.FASTLY: ("Fastly", "purge-fastly.md"),
     Vendor.AKAMAI: ("Akamai", "purge-akamai.md"),
+    Vendor.TRANSPARENT_EDGE: ("Transparent Edge", "purge-transparent-edge.md"),
 }
 
 _BEGINNING = """\
@@ -27,7 +28,8 @@ CDNs, each at its vendor's own paths, so that a client only needs another base U
 
 {vendors}
 
-This page has what they share. It is made from the lists in the code by `make docs`.
+What one types with each vendor's tools, and what comes of it, is in [purge-guide.md](purge-guide.md), every command of it
+tested. This page has what they share. It is made from the lists in the code by `make docs`.
 
 ## What an answer says besides
 
