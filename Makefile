@@ -1,6 +1,6 @@
 # Each target makes .venv when it is missing, and again when pyproject.toml has changed. PYTHON chooses the interpreter for it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs settings picture clean
+.PHONY: help run test torture check bench docs settings picture clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,6 +15,9 @@ run: $(VENV)/stamp-run ## the edge before ORIGIN=http://localhost:3000, or the d
 
 test: $(VENV)/stamp-dev ## the tests; TESTS=tests/http1 for some of them, more flags for pytest in ARGS
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+torture: $(VENV)/stamp-dev ## 200,000 reads among invalidations and 50 kills, judged: some minutes; READS=n KILLS=n SEED=n
+	$(BIN)/python -m tests.history $(if $(READS),--reads $(READS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: $(VENV)/stamp-dev ## style, format, types, and who imports whom
 	$(BIN)/ruff check .

@@ -309,7 +309,7 @@ class Edge:
         commit = None if folder is None else await self._open_log(folder, meta)
         self.activity = Activity()
         self.arriving: set[StoredResponse] = set()
-        self.journal = Journal(settings.journal)
+        self.journal = Journal(settings.journal, settings.journal_bytes)
         naming = self.naming
         sites = [site.name for site in self.sites]
         tag = partial(normalised_tag, profile=self.profile)

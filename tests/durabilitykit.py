@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import threading
 from pathlib import Path
 
 from wirekit import Kit, Origin, StandingClock
@@ -108,6 +109,21 @@ def content(name: str, size: int) -> bytes:
     """Content of which every part is different, and different for every name."""
     unit = b"".join(b"%s:%08d;" % (name.encode(), number) for number in range(size // (len(name) + 10) + 1))
     return unit[:size]
+
+
+class BusyFiles(Files):
+    """Writing to files takes until the test says so."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go = threading.Event()
+        self.go.set()
+
+    def write(self, fd, pieces):
+        if not self.go.is_set():
+            self.begun.set()
+            assert self.go.wait(60)
+        super().write(fd, pieces)
 
 
 @dataclasses.dataclass

@@ -31,11 +31,12 @@ from edgecache.caching.profile import Profile
 from edgecache.caching.reasons import Reason
 from edgecache.caching.request import PresentedRequest
 from edgecache.caching.stand_in import ERROR_STATUSES, after_failure, error_window, why_no_stand_in
-from edgecache.caching.stored import Part, soft_cover
+from edgecache.caching.stored import Part, StoredResponse, soft_cover
 from edgecache.caching.storing import dated, is_shareable, refusal, refusal_of_directives, sets_cookie, storable_fields
 from edgecache.caching.tags import TooManyTags, tags_of
 from edgecache.caching.vary import vary_of
 from edgecache.caching.verdict import HardCovered, Verdict
+from edgecache.semantics.cache_control import CacheControl
 from edgecache.semantics.fields import without
 from edgecache.semantics.groups import groups_of
 from edgecache.semantics.message import Fields, ResponseHead, field, first
@@ -163,7 +164,7 @@ def _judge_part(
             return Forward(Reason.VALIDATED, update=_freshen(request, selected, answer, profile, Reason.VALIDATED, raises_position=False))
         both = union(stored.part, part)
         if both is not None:
-            fields = dated(merged(stored, fields), answer.response_time, answer.offset_s)
+            fields, _ = _updated_fields(stored, fields, answer, profile)
             tags = tags_of(fields, profile)
             if isinstance(tags, TooManyTags):
                 return Forward(Reason.TOO_MANY_TAGS)
@@ -300,9 +301,7 @@ def _freshen(
 ) -> Freshen:
     """The stored response with the fields of a newer message about it (RFC 9111 3.2), judged again as a whole."""
     stored, standing = selected
-    fields = merged(stored, answer.head.fields)
-    cache_control = response_directives(fields, profile).cache_control
-    fields = dated(storable_fields(fields, cache_control, profile), answer.response_time, answer.offset_s)
+    fields, cache_control = _updated_fields(stored, answer.head.fields, answer, profile)
     vary = vary_of(fields, request.fields, profile)
     derived = _derive(fields, stored.status, request, answer, profile)
     tags = tags_of(fields, profile)
@@ -323,3 +322,11 @@ def _freshen(
         raises_position=raises_position,
         reason=reason,
     )
+
+
+def _updated_fields(stored: StoredResponse, newer: Fields, answer: Answer, profile: Profile) -> tuple[Fields, CacheControl]:
+    """The fields of `stored` with those of a newer message (RFC 9111 3.2), as far as what both come to lets them be kept (3.1), and what
+    that says to caches."""
+    fields = merged(stored, newer)
+    cache_control = response_directives(fields, profile).cache_control
+    return dated(storable_fields(fields, cache_control, profile), answer.response_time, answer.offset_s), cache_control

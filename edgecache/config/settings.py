@@ -207,6 +207,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     journal: Annotated[
         int, count(STORE, "calls", "Invalidations that /api/v1/invalidations and people can look up; beyond them the oldest go.")
     ] = 10_000
+    journal_bytes: Annotated[
+        int,
+        size(STORE, "Memory for them, about; beyond it the oldest go, too, for a call may name as many URLs as api_items says.", 64 * 1024),
+    ] = 32 * 1024 * 1024
     sweep_delay_s: Annotated[
         float, seconds(STORE, "How long after an invalidation the sweeper looks for what it covers, to free its room.", 0)
     ] = 10.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import msgspec
@@ -28,7 +29,26 @@ async def json_object(request: web.Request, timeout_s: float) -> dict[str, Any]:
         raise Problem(Kind.MALFORMED_JSON, "The content is nested too deeply.") from error
     if not isinstance(value, dict):
         raise Problem(Kind.MALFORMED_JSON, f"The content must be a JSON object, not {word_for(value)}.")
+    twice = _member_given_twice(content)
+    if twice is not None:
+        # The decoder takes the last of them (RFC 8259 4 leaves it open), and half of what was asked for would be acknowledged as the whole.
+        raise Problem(Kind.BAD_VALUE, f"Member {twice[:80]!r} is given twice; several values are a list.")
     return value
+
+
+def _member_given_twice(content: bytes) -> str | None:
+    """A member that one object of this JSON has more than once; None when there is none."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        names: set[str] = set()
+        for name, _ in pairs:
+            if name in names:
+                found.append(name)
+            names.add(name)
+
+    json.loads(content, object_pairs_hook=look)
+    return found[0] if found else None
 
 
 async def _content(request: web.Request, timeout_s: float) -> bytes:

@@ -225,9 +225,15 @@ class Session:
                 return None if too_long else line[:-1]
 
     async def _send(self, reply: Reply) -> None:
+        self._still_there()
         self._set_deadline()
         self._writer.write(reply.encoded())
         await self._writer.drain()
+
+    def _still_there(self) -> None:
+        """Raises _End where the client left while its command was carried out: uvloop takes no writes after a reset."""
+        if self._writer.transport.is_closing():
+            raise _End
 
     # -- Ends -----------------------------------------------------------------------------------------------------------------------------
 
@@ -242,6 +248,7 @@ class Session:
 
     async def _close(self) -> None:
         """Let the client have the last answer: what it still sends is read and dropped, or the kernel would reset the connection."""
+        self._still_there()
         self.deadline = self._parts.sweeper.monotonic() + CLOSE_S
         with contextlib.suppress(NotImplementedError):
             self._writer.write_eof()

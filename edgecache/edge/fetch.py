@@ -51,7 +51,8 @@ class Fetch:
     reader         this fetch's own client's place in it
     position, start, request_time, response_time, offset_s    see StoredResponse
     on_head        called with the head, in the step in which it arrives and whether or not the client is still there: shall the content be
-                   kept? Then `spooling` is called once the spool is there, and `completed` once all of the content is in it. Without it
+                   kept? Then `spooling` is called once the spool is there, `all_came` once all of the content is in it, so that readers
+                   may have it, and `completed` once it can be stored: in the same step, unless a file is still being written. Without it
                    the fetch ends when the client leaves. It may call `goes_behind`.
     ended          called once nothing more will come of it, whatever it came to
     """
@@ -86,6 +87,7 @@ class Fetch:
         self.deadline = NEVER
         self.on_head: Callable[[ResponseHead], bool] | None = None
         self.spooling: Callable[[], None] | None = None
+        self.all_came: Callable[[], None] | None = None
         self.completed: Callable[[ResponseHead], None] | None = None
         self.ended: Callable[[], None] | None = None
         self.head: ResponseHead | None = None
@@ -172,7 +174,7 @@ class Fetch:
             if self.ended is not None:
                 self.ended()
             # Who was told refers to this fetch as this fetch to him: without the cut each miss would leave work for the garbage collector.
-            self.on_head = self.spooling = self.completed = self.ended = self._on_interim = self._before = None
+            self.on_head = self.spooling = self.all_came = self.completed = self.ended = self._on_interim = self._before = None
 
     async def _ask(self) -> ResponseHead:
         """The head of the final answer; on a reused connection that turned out to be dead an idempotent request is sent once more.
@@ -266,6 +268,8 @@ class Fetch:
     async def _keep(self, head: ResponseHead) -> None:
         """All of the content is there. It is stored in the same step, unless a part of it is still on its way to a file."""
         if self.spool.storable and self.completed is not None:
+            if self.all_came is not None:
+                self.all_came()
             await self.spool.filed()
             if self.spool.storable:
                 self.completed(head)

@@ -20,7 +20,7 @@ from edgecache.caching.rules import RuleSet
 from edgecache.caching.stored import StoredResponse
 from edgecache.caching.tags import every_tag, tag_field_names
 from edgecache.caching.vary import vary_of
-from edgecache.caching.verdict import Clean, HardCovered, SoftCovered, Verdict
+from edgecache.caching.verdict import Clean, HardCovered, Verdict
 from edgecache.edge.answers import own_answer, proxy_status, server_timing
 from edgecache.edge.collapse import Alone, Failed, Flight, FlightKey, Full, Joinable, LookAgain, StandIn, WaitedTooLong, WaiterGone
 from edgecache.edge.deliver import Withheld, deliver_arriving, deliver_stored, interim, switching
@@ -278,9 +278,10 @@ class Flow:
             return False
         verdict = self._verdict(arriving)
         decision = decide(request, [(arriving, verdict)], self.parts.lead.profile, self.clock.now())
-        if not isinstance(decision, (Hit, StaleHit)) or not fetch.spool.joinable or fetch.head is None:
-            # Another variant flies apart from now on, and what was soft purged on its way is asked for anew for all: worth one more look.
-            worth = isinstance(verdict, SoftCovered) or (isinstance(decision, Miss) and decision.reason is Reason.VARY_MISMATCH)
+        overtaken = not isinstance(verdict, Clean)  # by a soft entry, too: whoever came after that would get it unmarked
+        if overtaken or not isinstance(decision, (Hit, StaleHit)) or not fetch.spool.joinable or fetch.head is None:
+            # Another variant flies apart from now on, and what was overtaken on its way is asked for anew for all: worth one more look.
+            worth = overtaken or (isinstance(decision, Miss) and decision.reason is Reason.VARY_MISMATCH)
             visit.waited = visit.looked_again or not worth
             visit.looked_again = True
             return False
@@ -438,7 +439,7 @@ class Flow:
         keeps_range = isinstance(wanted, Miss) and wanted.selected is not None and wanted.selected.part is not None
         dropped = frozenset() if keeps_range else frozenset((b"range", b"if-range"))
         fields = [one for one in request.fields if one[1] not in dropped and one[1] != b"expect"]
-        anew = PresentedRequest(b"GET", request.key, fields, False, parse_cache_control(()), target=request.target, rule=request.rule)
+        anew = PresentedRequest(b"GET", request.key, fields, False, request.cache_control, target=request.target, rule=request.rule)
         flight = None if keeps_range else self.flights.begin(key, self.log.head)
         self.parts.lead.fetch.tasks.start(self._refresh(anew, wanted, flight, site, key), "refresh")
 

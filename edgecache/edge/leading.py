@@ -167,6 +167,7 @@ class Lead:
         fetch.shared = self._flight is not None
         fetch.on_head = self._on_head
         fetch.spooling = self._spooling
+        fetch.all_came = self._all_came
         fetch.completed = self._completed
         fetch.ended = lambda: self._ended(fetch)
         if not self._counted:
@@ -199,6 +200,7 @@ class Lead:
                 return True
             case Freshen():
                 self._freshen(conclusion)
+                self._outdate()
                 self._mark(unless=_is_reusable(conclusion.derived))
                 self._land(LookAgain(overtaken=False))
             case ServeStale():
@@ -312,6 +314,14 @@ class Lead:
                 parts.store.discard(stored)
         parts.order.outdate(request.key, underway.place, request.fields)
 
+    def _outdate(self) -> None:
+        """Clients get this answer: what was asked for before it, and is still on its way, is only for those who read it already.
+
+        The store would not let it take the place of this one, as long as that is there. But it may be purged by a tag of its own.
+        """
+        assert self._underway is not None
+        self._parts.order.outdate(self._request.key, self._underway.place, self._request.fields)
+
     def _given_up(self) -> None:
         """What was being stored will not be. When it goes on all the same, or has come to its end, it is seen, and what is older is not."""
         self._uncount()
@@ -347,8 +357,15 @@ class Lead:
 
     # what is kept
 
+    def _all_came(self) -> None:
+        """All of the content has come, and who reads along may have it: from now on nobody is to see an older one."""
+        if isinstance(self.conclusion, Store) and self._arriving is not None:
+            self._outdate()
+            if not self._fetch.spool.is_filed:
+                self._parts.store.outdate(self._arriving)
+
     def _completed(self, head: ResponseHead) -> None:
-        """All of the content is there: from now on it is found in the store."""
+        """All of the content is there and can be stored: from now on it is found in the store."""
         conclusion, body = self.conclusion, self._fetch.spool.body()
         match conclusion:
             case Store():
@@ -360,6 +377,8 @@ class Lead:
         assert self._underway is not None
         if stored is not None and not self._underway.is_outdated(stored):
             self._parts.store.put(stored)
+        elif isinstance(conclusion, Store) and self._arriving is not None:
+            self._parts.store.outdate(self._arriving)  # it was purged by then, and yet clients have got it
 
     def _stored(self, plan: Store, body: Content) -> StoredResponse | None:
         """The response to store; None when an invalidation covers it by now, or its content is not what it claimed to be."""

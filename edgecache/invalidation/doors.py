@@ -6,7 +6,8 @@ come through `Doors`; they differ only in how they are asked and how they answer
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from edgecache.invalidation.tally import Tally, url_of
 from edgecache.invalidation.unsafe import as_it_is, selectors_after_unsafe
 
 COUNT_S = 10.0  # how long a call waits for the store to be walked
+READ_BUDGET_S = 0.002  # how long a list is read before others get their turn
 MOST_LISTED = 1000  # stored responses that a dry run lists, and that one call has fetched again
 
 
@@ -116,13 +118,14 @@ class Doors:
         """Do what is asked for, and note it in the journal.
 
         Acknowledge to the outside only after this returned: the entries would survive the end of the process, or with log_sync = disk a
-        power cut. They count from the first step on; what they cover is counted afterwards, for a disk may be slow and a purge must not be.
+        power cut. They count as soon as all of them are read; what they cover is counted afterwards, for a disk may be slow and a purge
+        must not be.
 
         Raises BadItem: nothing was appended. Raises LogUnwritable: not acknowledged, but with log_sync = disk it may count all the same.
         """
         noted = self._noted(call)
         try:
-            selectors = self._read(call)
+            selectors = await self._read_in_turn(call)
         except BadItem as bad:
             self._note(noted, Came.REFUSED, sentence=bad.sentence)
             raise
@@ -145,6 +148,9 @@ class Doors:
             noted.matched, noted.at_least = matched, False
         if matched == 0:
             noted.hints = tuple(await self._hints.about(selectors))
+        elif matched is None and call.vendor:  # an API that cannot be asked to count
+            first = noted.first_position
+            noted.hints = tuple(await self._hints.about_uncounted(selectors, lambda stored: self._log.existed(stored, first)))
         if call.refetch:
             if len(to_fetch) == MOST_LISTED:
                 noted.hints = (*noted.hints, f"only {MOST_LISTED} of the stored responses are fetched again")
@@ -213,16 +219,32 @@ class Doors:
     # reading
 
     def _read(self, call: Call) -> tuple[Selector, ...]:
-        self._reader.check_site(call.site)
         found: dict[Selector, None] = {}
+        for selectors in self._reading(call):
+            found.update(dict.fromkeys(selectors))
+        return tuple(found)
+
+    async def _read_in_turn(self, call: Call) -> tuple[Selector, ...]:
+        """The same for a list that may be long: ten thousand expressions take a second, and nobody else should have to wait for that."""
+        found: dict[Selector, None] = {}
+        until = self._clock.monotonic() + READ_BUDGET_S
+        for selectors in self._reading(call):
+            found.update(dict.fromkeys(selectors))
+            if self._clock.monotonic() >= until:
+                await asyncio.sleep(0)
+                until = self._clock.monotonic() + READ_BUDGET_S
+        return tuple(found)
+
+    def _reading(self, call: Call) -> Iterator[Sequence[Selector]]:
+        """What each item selects. Raises BadItem."""
+        self._reader.check_site(call.site)
         for item in call.items:
-            selectors = self._reader.read(item, call.site) if isinstance(item, Item) else (item,)
+            selectors: Sequence[Selector] = self._reader.read(item, call.site) if isinstance(item, Item) else (item,)
             for selector in selectors:
                 if call.refetch and isinstance(selector, BanSelector | PrefixSelector):
                     said = f"refetch cannot be had with a {selector.kind.value}: nobody knows which URLs it stands for"
                     raise BadItem(item if isinstance(item, Item) else Item(selector.kind, selector.value), said)
-                found[selector] = None
-        return tuple(found)
+            yield selectors
 
     # appending
 

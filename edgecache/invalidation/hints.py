@@ -7,6 +7,7 @@ thousand URLs that are not stored must not walk the store ten thousand times.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Sequence
+from urllib.parse import unquote_to_bytes
 
 from edgecache.caching.stored import Key, StoredResponse
 from edgecache.invalidation.selectors import HostSelector, KeySelector, PrefixSelector, Selector, TagSelector, UrlSelector, shown
@@ -44,22 +45,56 @@ class Hints:
             if isinstance(selector, UrlSelector | KeySelector):
                 asked.setdefault(_folded(_key(selector)), []).append(selector)
         hosts: dict[bytes, None] = {}
+        missing = dict.fromkeys(_host(selector) for selector in selectors)  # hosts that were named, less those that are stored
+        missing.pop(b"", None)
         tags = 0
         found: dict[str, None] = {}
         saw_all = True
         async for stored in self._objects():
             if self._exists(stored):
-                if len(hosts) < MOST_HOSTS:
+                missing.pop(stored.key.host, None)
+                if len(hosts) <= MOST_HOSTS:
                     hosts[stored.key.host] = None
                 tags += bool(stored.tags)
                 for selector in asked.get(_folded(stored.key), ()):
-                    found[_twin(selector, stored.key)] = None
+                    twin = _twin(selector, stored.key)
+                    if twin is not None:
+                        found[twin] = None
             if len(found) >= MOST_HINTS or self._monotonic() - began > BUDGET_S:
                 saw_all = False
                 break
         now = self._monotonic()
         self._rest_until = now + REST * (now - began)
-        return [*found, *(_general(selectors, hosts, tags, quiet=bool(found)) if saw_all else [])]
+        return [*found, *(_general(selectors, hosts, missing, tags, quiet=bool(found)) if saw_all else [])]
+
+    async def about_uncounted(self, selectors: Sequence[Selector], existed: Callable[[StoredResponse], bool]) -> list[str]:
+        """Sentences about hosts, prefixes and tags that can have matched nothing, where nobody counted what they matched.
+
+        The walk ends as soon as something was seen under each host that is named, and something with a tag. `existed`: did a stored
+        response count before?
+        """
+        named = [one for one in selectors if isinstance(one, HostSelector | PrefixSelector | TagSelector)]
+        began = self._monotonic()
+        if not named or began < self._rest_until:
+            return []
+        missing = dict.fromkeys(_host(one) for one in named)
+        missing.pop(b"", None)
+        needs_tag = any(isinstance(one, TagSelector) for one in named)
+        hosts: dict[bytes, None] = {}
+        tags = 0
+        saw_all = True
+        async for stored in self._objects():
+            if existed(stored):
+                missing.pop(stored.key.host, None)
+                if len(hosts) <= MOST_HOSTS:
+                    hosts[stored.key.host] = None
+                tags += bool(stored.tags)
+            if (hosts and not missing and (tags or not needs_tag)) or self._monotonic() - began > BUDGET_S:
+                saw_all = False
+                break
+        now = self._monotonic()
+        self._rest_until = now + REST * (now - began)
+        return _general(named, hosts, missing, tags, quiet=False) if saw_all else []
 
 
 def _key(selector: Asked) -> Key:
@@ -67,12 +102,12 @@ def _key(selector: Asked) -> Key:
 
 
 def _folded(key: Key) -> bytes:
-    """What URLs have in common that one might take for another: the path without query and end slash, whatever its case."""
-    return key.target.partition(b"?")[0].rstrip(b"/").lower()
+    """What URLs have in common that one might take for another: the path without query and end slash, whatever its case and encoding."""
+    return unquote_to_bytes(key.target.partition(b"?")[0].rstrip(b"/")).lower()
 
 
-def _twin(asked: Asked, stored: Key) -> str:
-    """What is stored instead, and in what it differs."""
+def _twin(asked: Asked, stored: Key) -> str | None:
+    """What is stored instead, and in what it differs. None when it differs in nothing, and was stored since."""
     key = _key(asked)
     path, mark, query = key.target.partition(b"?")
     other_path, other_mark, other_query = stored.target.partition(b"?")
@@ -86,31 +121,36 @@ def _twin(asked: Asked, stored: Key) -> str:
             differs.append("slash at the end")
         elif path.lower() == other_path.lower():
             differs.append("upper and lower case")
+        elif unquote_to_bytes(path) == unquote_to_bytes(other_path):
+            differs.append("percent-encoding")
         else:
-            differs.append("case and slash at the end")
+            differs.append("spelling")
     if (mark, query) != (other_mark, other_query):
         differs.append("query")
-    if isinstance(asked, KeySelector) and not differs:
+    if isinstance(asked, KeySelector) and not differs and key.extra != stored.extra:
         differs.append("fields in the key")
-    what = " and ".join(differs) or "variant"
+    if not differs:
+        if not asked.site:
+            return None
+        return f"{key.url} is stored, and not for the site {asked.site}"
+    what = " and ".join(differs)
     advice = ""
     if differs == ["host"]:
         advice = f"; with --public-url http://{shown(key.host)} the edge keeps it under the host that you named"
+    if not stored.target.isascii():  # which a URL in text cannot say
+        advice += "; it was asked for with bytes beyond ASCII as they are: PURGE, a path that ends in * or a ban can name it"
     return f"nothing is stored for {key.url}; stored is {stored.url} (other {what}){advice}"
 
 
-def _general(selectors: Sequence[Selector], hosts: dict[bytes, None], tags: int, *, quiet: bool) -> list[str]:
+def _general(selectors: Sequence[Selector], hosts: dict[bytes, None], missing: dict[bytes, None], tags: int, *, quiet: bool) -> list[str]:
     """What can be said without a twin: that nothing is stored at all, under other hosts only, or without tags."""
     if not hosts:
         return ["nothing at all is stored"]
     said = []
-    named = dict.fromkeys(_host(one) for one in selectors)
-    named.pop(b"", None)
-    strangers = [host for host in named if host not in hosts]
-    if strangers and not quiet and len(hosts) < MOST_HOSTS:
-        known = ", ".join(shown(host) for host in hosts)
-        first = shown(strangers[0])
-        said.append(f"nothing is stored under the host {first}; stored hosts: {known} (see --public-url http://{first})")
+    if missing and not quiet:
+        known = [shown(host) for host in hosts][:MOST_HOSTS] + (["and others"] if len(hosts) > MOST_HOSTS else [])
+        first = shown(next(iter(missing)))
+        said.append(f"nothing is stored under the host {first}; stored hosts: {', '.join(known)} (see --public-url http://{first})")
     if not tags and any(isinstance(one, TagSelector) for one in selectors):
         said.append("no stored response has a tag: does the origin send a tag field, such as Surrogate-Key or Cache-Tag?")
     return said

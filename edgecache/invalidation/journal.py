@@ -1,7 +1,7 @@
 """The journal: what was asked of the doors and what came of it, for people and for tests. It is not the log: emptying it changes nothing.
 
-A bounded list; the oldest goes. Dry runs and refused calls are in it as well as what was done. What responses, the clock or a reset caused
-is marked as the edge's own doing, and left out unless asked for.
+A bounded list, in calls and in bytes, for one call may name ten thousand URLs; the oldest goes. Dry runs and refused calls are in it as
+well as what was done. What responses, the clock or a reset caused is marked as the edge's own doing, and left out unless asked for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgecache.invalidation.selectors import Selector
+
+CALL_BYTES = 500  # about what a call costs in memory, less its items
+ITEM_BYTES = 250  # and each of its items or selectors, less its text
 
 
 class Came(enum.StrEnum):
@@ -68,15 +71,15 @@ class Noted:
 
 class Journal:
     """The latest calls of one edge: at most `limit` that somebody made, and as many that the edge made by itself, for neither may push out
-    the other."""
+    the other. Together either cost at most about `limit_bytes`; the latest call stays whatever it costs."""
 
-    def __init__(self, limit: int) -> None:
-        self._calls: deque[Noted] = deque(maxlen=limit)
-        self._own: deque[Noted] = deque(maxlen=limit)
+    def __init__(self, limit: int, limit_bytes: int = 32 * 2**20) -> None:
+        self._calls = _Latest(limit, limit_bytes)
+        self._own = _Latest(limit, limit_bytes)
         self._number = 0
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._calls.calls)
 
     def next_number(self) -> int:
         """The number of the next call."""
@@ -85,21 +88,21 @@ class Journal:
 
     def note(self, noted: Noted) -> None:
         """Keep it; the oldest goes when there are too many."""
-        (self._own if noted.own else self._calls).append(noted)
+        (self._own if noted.own else self._calls).add(noted)
 
     def newest_first(self, *, own: bool = False) -> Iterator[Noted]:
         """All that somebody made, and with `own` those of the edge as well."""
         if not own:
-            return reversed(self._calls)
-        return heapq.merge(reversed(self._calls), reversed(self._own), key=lambda call: call.number, reverse=True)
+            return reversed(self._calls.calls)
+        return heapq.merge(reversed(self._calls.calls), reversed(self._own.calls), key=lambda call: call.number, reverse=True)
 
     def at(self, position: int) -> Noted | None:
         """The call that appended the entry at this position."""
-        return next((call for call in (*self._calls, *self._own) if call.covers(position)), None)
+        return next((call for call in (*self._calls.calls, *self._own.calls) if call.covers(position)), None)
 
     def uncounted(self, up_to: int) -> Iterator[Noted]:
         """Calls with entries up to this position of which nobody has counted what they cover."""
-        for call in self._calls:
+        for call in self._calls.calls:
             if call.matched is None and call.position is not None and call.position <= up_to:
                 yield call
 
@@ -107,3 +110,35 @@ class Journal:
         """Empty it. Numbers go on."""
         self._calls.clear()
         self._own.clear()
+
+
+class _Latest:
+    """Calls, oldest first, within two limits."""
+
+    def __init__(self, limit: int, limit_bytes: int) -> None:
+        self.calls: deque[Noted] = deque()
+        self._costs: deque[int] = deque()
+        self._limit = limit
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+
+    def add(self, noted: Noted) -> None:
+        """Keep it, and let go of the oldest beyond the limits."""
+        self.calls.append(noted)
+        self._costs.append(_cost(noted))
+        self._bytes += self._costs[-1]
+        while len(self.calls) > self._limit or (self._bytes > self._limit_bytes and len(self.calls) > 1):
+            self.calls.popleft()
+            self._bytes -= self._costs.popleft()
+
+    def clear(self) -> None:
+        """Keep none."""
+        self.calls.clear()
+        self._costs.clear()
+        self._bytes = 0
+
+
+def _cost(noted: Noted) -> int:
+    """About how many bytes of memory a call takes. Most selectors repeat the text of what was given."""
+    items = max(len(noted.given), len(noted.selectors))
+    return CALL_BYTES + len(noted.sentence) + ITEM_BYTES * items + 2 * sum(len(value) for _, value in noted.given)

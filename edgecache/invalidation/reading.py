@@ -95,7 +95,7 @@ class Reader:
                 keyed = self._rules.keyed(_url(item, value))
                 return [UrlSelector(keyed.host, keyed.target, site)]
             case Kind.KEY:
-                return [KeySelector(self._rules.keyed_with(_url(item, value), _fields(item)), site)]
+                return [KeySelector(self._rules.keyed_with(_url(_member(item, "url"), value), _fields(_member(item, "headers"))), site)]
             case Kind.PATH:
                 return self._path(item, site)
             case Kind.PREFIX:
@@ -105,7 +105,8 @@ class Reader:
             case Kind.TAG:
                 return [TagSelector(self._rules.tag(_tag(item, self._rules.tag_bytes)), site)]
             case Kind.GROUP:
-                origin = self._rules.keyed(_url(item, item.origin))
+                origin = self._rules.keyed(_url(_member(item, "origin"), item.origin))
+                item = _member(item, "name")
                 if not value:
                     raise BadItem(item, "the name of a group cannot be empty")
                 if not (value.isascii() and value.isprintable()):  # RFC 9875 2.1: a String of RFC 9651
@@ -157,6 +158,11 @@ class Reader:
         if isinstance(key, str):
             raise BadItem(item, f"{value[:200]!r} is no host: it is a name or address with an optional port")
         return self._rules.keyed(key).host
+
+
+def _member(item: Item, name: str) -> Item:
+    """The same, for sentences about one of its parts; a caller that has no name for the whole has none for that."""
+    return dataclasses.replace(item, member=f"{item.member}.{name}") if item.member else item
 
 
 def _url(item: Item, text: str) -> Key:

@@ -27,6 +27,11 @@ def replace(old: StoredResponse, new: StoredResponse) -> Change:
     return partial(_replace, old, new)
 
 
+def outdate(stored: StoredResponse) -> Change:
+    """What is older than `stored` and of its variant goes."""
+    return lambda held: [other for other in held if other.vary != stored.vary or age_order(other) >= age_order(stored)]
+
+
 def discard(stored: StoredResponse) -> Change:
     """Exactly `stored` goes."""
     return lambda held: [other for other in held if not same(other, stored)]

@@ -194,9 +194,14 @@ class Spool:
         """Nobody reads it and nobody stores it: the fetch may as well be cancelled. A new spool has no readers."""
         return not self._readers and not self.storable
 
+    @property
+    def is_filed(self) -> bool:
+        """Is nothing on its way to the file any more?"""
+        return not self.storable or self._filing is None or self._filed_bytes == self.size_bytes
+
     async def filed(self) -> None:
         """For complete content: return when nothing is on its way to the file any more. Whether it is storable is settled then."""
-        while self.storable and self._filing is not None and self._filed_bytes < self.size_bytes:
+        while not self.is_filed:
             await self._freed.wait()
 
     def body(self) -> MemoryBody | FileBody:

@@ -254,6 +254,17 @@ class Store:
             self._write(key, changes.discard(stored), partial(self.disk.remove, stored), None, 0)
         return True
 
+    def outdate(self, stored: StoredResponse) -> None:
+        """Remove what is older than `stored` and of its variant: clients have got all of `stored`, which is not kept yet, or not at all."""
+        key = stored.key
+        if self._knows(stored):
+            twin = self.memory.find(key, stored.vary)
+            if twin is None or age_order(twin) >= age_order(stored):
+                return
+            self._drop(twin)
+        if self.disk is not None:
+            self._write(key, changes.outdate(stored), partial(self.disk.leave_out, stored), None, 0)
+
     def broken(self, stored: StoredResponse, error: BrokenStored) -> None:
         """Reading the content of `stored` raised `error`: remove it, and say so once."""
         if self.disk is not None:

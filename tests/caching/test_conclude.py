@@ -427,6 +427,16 @@ def test_combining_parts(held: tuple[int, int, int | None], content_range: str, 
     assert conclusion.reason is Reason.COMBINED
 
 
+@pytest.mark.parametrize("directive", ["no-cache", "private"])
+def test_parts_together_have_no_field_that_either_keeps_from_being_stored(directive: str) -> None:
+    """The second part says nothing about caching, so what the first said holds for both, and for the fields that came with the second."""
+    own = part(0, 4, 10, f'Cache-Control: max-age=60, {directive}="a"', ETAG, DATE, "B: 1")
+    came = answer("Content-Range: bytes 5-7/10", ETAG, DATE, "A: 2", "B: 2", status=206)
+    conclusion = conclude(request("Range: bytes=5-7"), (own, CLEAN), came, CLEAN, STANDARD, NOW)
+    assert isinstance(conclusion, Combine)
+    assert sorted(conclusion.fields) == sorted(fields(f'Cache-Control: max-age=60, {directive}="a"', ETAG, DATE, "B: 2"))
+
+
 @pytest.mark.parametrize(
     "held, etags, standing",
     [

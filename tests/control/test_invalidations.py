@@ -202,10 +202,10 @@ REFUSED = [
     ('{"tag": "a b"}', 400, "contains ' '", "tag"),
     ('{"tags": ["a", "b,c"]}', 400, "contains ','", "tags[1]"),
     ('{"tag": "' + "t" * 16385 + '"}', 400, "longer than 16384 bytes", "tag"),
-    ('{"key": {"url": "x"}}', 400, "not a full URL", "key"),
-    ('{"key": {"url": "http://a/", "headers": {"a b": ""}}}', 400, "no field name", "key"),
-    ('{"group": {"origin": "a", "name": "g"}}', 400, "not a full URL", "group"),
-    ('{"group": {"origin": "http://a", "name": "é"}}', 400, "printable ASCII", "group"),
+    ('{"key": {"url": "x"}}', 400, "not a full URL", "key.url"),
+    ('{"key": {"url": "http://a/", "headers": {"a b": ""}}}', 400, "no field name", "key.headers"),
+    ('{"group": {"origin": "a", "name": "g"}}', 400, "not a full URL", "group.origin"),
+    ('{"group": {"origin": "http://a", "name": "é"}}', 400, "printable ASCII", "group.name"),
     ('{"all": true, "site": "defaul"}', 400, "did you mean 'default'", "site"),
     ('{"prefix": "/a", "refetch": true}', 400, "refetch cannot be had with a prefix", "prefix"),
     ('{"bans": ["obj.status == 404"], "refetch": true}', 400, "refetch cannot be had with a ban", "bans[0]"),
@@ -295,3 +295,11 @@ async def test_what_the_log_cannot_take_is_not_acknowledged(client: Any, plane: 
     assert noted.came.value == "failed"
     assert "no space left" in noted.sentence
     assert (await client.post(INVALIDATIONS, json={**what, "dry_run": True})).status == 200, "looking needs no log"
+
+
+@pytest.mark.parametrize("content", ['{"tag": "a", "tag": "b"}', '{"key": {"url": "http://h/a", "url": "http://h/b"}}'])
+async def test_a_member_that_is_given_twice_is_refused(client: Any, plane: Any, content: str) -> None:
+    """Decoders take one of them, and what the other asked for would be acknowledged without having been done."""
+    response = await client.post(INVALIDATIONS, data=content, headers={"Content-Type": "application/json"})
+    assert (response.status, plane.log.head) == (400, 0)
+    assert "given twice" in (await response.json())["detail"]

@@ -149,6 +149,18 @@ async def test_pages_hold_every_call_once_while_more_come(client: Any) -> None:
     assert seen == list(range(23, 0, -1))
 
 
+async def test_long_lists_make_short_pages(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgecache.control.journal.PAGE_ITEMS", 10)
+    for length in (1, 6, 4, 30, 2, 8):
+        await client.post(JOURNAL, json={"tags": [f"t{number}" for number in range(length)]})
+    pages, query = [], "?limit=5&q=t0"
+    while query:
+        answer = await (await client.get(JOURNAL + query)).json()
+        pages.append([len(one["given"]) for one in answer["invalidations"]])
+        query = answer["next"] and f"?limit=5&q=t0&after={answer['next']}"
+    assert pages == [[8, 2], [30], [4, 6], [1]]
+
+
 @pytest.mark.parametrize(("position", "number"), [(1, 1), (2, 1), (3, 2), (4, 6), (5, 7), (6, None), (10**12, None)])
 async def test_one_of_them(told: Any, position: int, number: int | None) -> None:
     response = await told.get(f"{JOURNAL}/{position}")

@@ -7,31 +7,14 @@ import errno
 import os
 import shutil
 import sqlite3
-import threading
 
 import pytest
-from durabilitykit import content
+from durabilitykit import BusyFiles, content
 from wirekit import fresh, ok
 from wirestage import api, ask_control, purge, rounds, settled, told
 
 from edgecache.invalidation.logfile import Files as LogFiles
 from edgecache.store.database import Database
-from edgecache.store.files import Files
-
-
-class BusyFiles(Files):
-    """Writing to files takes until the test says so."""
-
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-        self.go = threading.Event()
-        self.go.set()
-
-    def write(self, fd, pieces):
-        if not self.go.is_set():
-            self.begun.set()
-            assert self.go.wait(60)
-        super().write(fd, pieces)
 
 
 async def busy(lives):

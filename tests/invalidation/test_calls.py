@@ -143,6 +143,21 @@ async def test_what_cannot_be_written_is_not_acknowledged() -> None:
     assert woken == [1]
 
 
+async def test_a_long_list_is_read_in_turn_with_others_and_appended_at_once() -> None:
+    door, log = doors(clock=MovingClock(1.0))
+    items = [Item(Kind.BAN, f"req.url ~ ^/{number}") for number in range(50)]
+    reading = asyncio.get_running_loop().create_task(door.call(call(*items)))
+    heads = []
+    while not reading.done():
+        await asyncio.sleep(0)
+        heads.append(log.head)
+    assert heads.count(0) >= len(items) - 1
+    assert {*heads} == {0, 50}
+    with pytest.raises(BadItem):
+        await door.call(call(*items, Item(Kind.BAN, "nonsense")))
+    assert log.head == 50
+
+
 async def test_who_waits_for_the_disk_may_leave_and_the_entry_counts() -> None:
     log = InvalidationLog(100)
     commit = GroupCommit(lambda: None, lambda: log.head)

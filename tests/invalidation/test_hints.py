@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from invalidationkit import ListStore, stored_at
@@ -46,7 +47,10 @@ async def about(selectors: list[Selector], stored: list[StoredResponse], ticking
         (url("h/a?"), "http://h/a", "(other query)"),
         (url("h/a/"), "http://h/a", "(other slash at the end)"),
         (url("h/A"), "http://h/a", "(other upper and lower case)"),
-        (url("h/A/"), "http://h/a", "(other case and slash at the end)"),
+        (url("h/A/"), "http://h/a", "(other spelling)"),
+        (url("h/~a"), "http://h/%7ea", "(other percent-encoding)"),
+        (url("h/caf%C3%A9"), "http://h/caf%c3%a9", "(other upper and lower case)"),
+        (url("h/caf%C3%A9"), "http://h/café", "(other percent-encoding); it was asked for with bytes beyond ASCII as they are"),
         (url("h/A"), "http://h/a?q", "(other upper and lower case and query)"),
         (url("www.h/a"), "http://localhost:8080/a", "(other host); with --public-url http://www.h the edge keeps it under the host"),
         (url("www.h/a"), "http://localhost:8080/a?q", "(other host and query)"),
@@ -73,7 +77,17 @@ async def test_nothing_is_stored(selector: Selector) -> None:
         ([HostSelector(b"x")], ["http://h/", "http://g/"], ["nothing is stored under the host x; stored hosts: h, g"]),
         ([PrefixSelector(b"x", b"/a")], ["http://h/"], ["nothing is stored under the host x"]),
         ([PrefixSelector(b"", b"/a")], ["http://h/"], []),
-        ([HostSelector(b"x")], [f"http://h{number}/" for number in range(5)], []),  # perhaps under one that was not listed
+        (
+            [HostSelector(b"x")],
+            [f"http://h{n}/" for n in range(5)],
+            ["nothing is stored under the host x; stored hosts: h0, h1, h2, h3, h4 ("],
+        ),
+        (
+            [HostSelector(b"x")],
+            [f"http://h{n}/" for n in range(9)],
+            ["nothing is stored under the host x; stored hosts: h0, h1, h2, h3, h4, and oth"],
+        ),
+        ([HostSelector(b"h8")], [f"http://h{n}/" for n in range(9)], []),
         ([TagSelector("t")], ["http://h/"], ["no stored response has a tag"]),
         ([PathSelector(b"/a")], ["http://h/"], []),
     ],
@@ -83,6 +97,14 @@ async def test_what_can_be_said_in_general(selectors: list[Selector], stored: li
     assert len(hints) == len(said)
     for hint, beginning in zip(hints, said, strict=True):
         assert hint.startswith(beginning)
+
+
+@pytest.mark.parametrize("kind", [url("h/a"), key("http://h/a")])
+async def test_what_is_stored_is_never_said_not_to_be(kind: UrlSelector | KeySelector) -> None:
+    """A purge for another site matched nothing; and one matched nothing of what was stored since."""
+    stored = [stored_at(0, "http://h/a")]
+    assert await about([replace(kind, site="shop")], stored) == ["http://h/a is stored, and not for the site shop"]
+    assert await about([kind], stored) == []
 
 
 async def test_other_tags_are_no_reason_to_doubt_the_origin() -> None:
@@ -119,3 +141,35 @@ async def test_a_script_that_purges_what_is_not_there_does_not_walk_the_store_ea
     ticking.now += 0.011 * REST
     assert len(await hints.about([url("h/a")])) == 1
     assert walks == 2
+
+
+HOST, PREFIX, TAG = HostSelector(b"h"), PrefixSelector(b"h", b"/a"), TagSelector("t")
+STRANGER = "nothing is stored under the host h; stored hosts: other (see --public-url http://h)"
+UNTAGGED = "no stored response has a tag: does the origin send a tag field, such as Surrogate-Key or Cache-Tag?"
+
+
+@pytest.mark.parametrize(
+    "selectors, stored, said",
+    [
+        ([HOST], ["http://h/x"], []),
+        ([PREFIX], ["http://h/x"], []),  # whether anything is below /a, nobody looked
+        ([HOST, PREFIX], ["http://other/x"], [STRANGER]),
+        ([HOST, HostSelector(b"other")], ["http://other/x"], [STRANGER]),
+        ([HOST], [f"http://{number}/" for number in range(9)], [STRANGER.replace("other (", "0, 1, 2, 3, 4, and others (")]),
+        ([TAG], ["http://h/x"], [UNTAGGED]),
+        ([TAG, PREFIX], ["http://other/x"], [STRANGER, UNTAGGED]),
+        ([TAG], [], ["nothing at all is stored"]),
+        ([url("h/a"), PathSelector(b"/a")], [], []),
+    ],
+)
+async def test_hosts_and_tags_that_can_match_nothing(selectors: list[Selector], stored: list[str], said: list[str]) -> None:
+    store = ListStore(*[stored_at(0, one) for one in stored], stored_at(-1, "http://h/gone", tags=("t",)))
+    hints = Hints(store.objects, lambda one: False, Ticking())
+    assert await hints.about_uncounted(selectors, lambda one: one.position >= 0) == said
+
+
+async def test_a_walk_for_hosts_and_tags_ends_when_all_are_seen() -> None:
+    store = ListStore(*[stored_at(0, f"http://h/{number}", tags=("u",)) for number in range(1000)])
+    ticking = Ticking(BUDGET_S / 100)
+    assert await Hints(store.objects, lambda one: True, ticking).about_uncounted([HOST, TAG], lambda one: True) == []
+    assert ticking.now < BUDGET_S / 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from invalidationkit import ListStore, doors_of, stored_at
 
@@ -43,6 +45,33 @@ def test_a_journal_of_nothing() -> None:
     journal = Journal(0)
     noted(journal, first=1, position=1)
     assert (len(journal), numbers(journal, own=True), journal.at(1)) == (0, [], None)
+
+
+def listing(journal: Journal, items: int, *, own: bool = False) -> None:
+    urls = [f"http://h/{number:060}" for number in range(items)]
+    selectors = tuple(UrlSelector(b"h", url[8:].encode()) for url in urls)
+    given = [("url", url) for url in urls]
+    journal.note(Noted(journal.next_number(), 0.0, "test", "", given, Came.DONE, own=own, selectors=selectors))
+
+
+def test_long_lists_are_bounded_in_memory_and_the_latest_call_stays() -> None:
+    tracemalloc.start()
+    journal = Journal(1000, 2**20)
+    for _ in range(100):
+        listing(journal, 200)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 5 <= len(journal) < 20
+    assert held < 1.5 * 2**20
+    listing(journal, 1, own=True)
+    listing(journal, 10_000)
+    assert numbers(journal, own=True) == [102, 101]
+    listing(journal, 1)
+    assert numbers(journal) == [103], "what was too long alone goes for the next"
+    journal.clear()
+    for _ in range(3):
+        listing(journal, 1)
+    assert numbers(journal) == [106, 105, 104]
 
 
 @pytest.mark.parametrize("position, number", [(0, None), (1, 1), (2, 2), (4, 2), (5, 3), (6, None)])

@@ -341,6 +341,26 @@ async def test_who_joins_a_load_that_has_just_ended_gets_what_it_found(open_stor
         assert len(found) == 1
 
 
+@pytest.mark.parametrize("folder", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_is_older_goes_before_the_newer_one_is_there(open_store, folder, known):
+    store = await (open_store() if folder else open_store(None))
+    old, other, newer = stored(position=1), stored(position=1, vary=GERMAN), stored(position=3)
+    for one in (old, other):
+        store.put(one)
+    if folder and not known:
+        await all_done(store)
+        forget(store)
+    store.outdate(stored(position=2))
+    assert [one.vary for one in await store.load(key())] == [GERMAN]
+    store.put(newer)
+    store.outdate(stored(position=2))
+    await store.settled()
+    if folder:
+        forget(store)
+    assert [(one.vary, one.position) for one in await store.load(key())] == [(PLAIN, 3), (GERMAN, 1)]
+
+
 async def test_replacing_and_discarding_act_on_that_very_response(open_store):
     store = await open_store()
     old, new, newest = stored(position=1), stored(position=2), stored(position=3)

@@ -401,7 +401,7 @@ async def test_nobody_reads_along_what_is_older_than_what_is_stored(start_kit):
     reload = await start(kit, "/a", "Cache-Control: no-cache")
     await (await origin.nth(1)).send(fresh(b"new", max_age=5))
     assert (await reload.reply()).body == b"new"
-    await settled_but_for(kit, 1)
+    await settled_but_for(kit, 0)  # nothing that hangs will come into the store
     kit.clock.pass_time(10)
     client = await start(kit)
     await (await origin.nth(2)).send(fresh(b"newer"))
@@ -410,6 +410,47 @@ async def test_nobody_reads_along_what_is_older_than_what_is_stored(start_kit):
     assert await slow.exactly(3) == b"old"
     await settled(kit)
     assert (await kit.get("/a")).body == b"newer"
+
+
+async def test_nothing_older_is_stored_after_the_newer_one_was_purged(start_kit):
+    """An answer hangs half-way, a reload brings a newer one, whose tag is purged: who has got that one must not get the other."""
+    kit, origin = await held(start_kit)
+    slow = await start(kit)
+    await (await origin.nth(0)).send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 6\r\n\r\nold")
+    await slow.until(b"old")
+    reload = await start(kit, "/a", "Cache-Control: no-cache")
+    await (await origin.nth(1)).send(fresh(b"new", "Surrogate-Key: t"))
+    assert (await reload.reply()).body == b"new"
+    await settled_but_for(kit, 0)  # nothing that hangs will come into the store
+    await api(kit, "/api/v1/invalidations", {"tag": "t"})
+    first = await start(kit)  # finds out that what is stored was purged, and asks
+    await origin.nth(2)
+    await origin.asked[0].send(b"old")
+    assert await slow.exactly(3) == b"old"
+    await settled_but_for(kit, 1)
+    second = await start(kit)
+    await all_wait(kit, 1)
+    await origin.asked[2].send(fresh(b"newer"))
+    assert {reply.body for reply in await replies([first, second])} == {b"newer"}
+
+
+async def test_nothing_older_stays_when_the_newer_one_was_purged_before_all_of_it_was_there(start_kit):
+    """By a tag that the older one has not. Nothing is left, although only one of them was purged."""
+    kit, origin = await held(start_kit)
+    client = await start(kit)
+    await (await origin.nth(0)).send(fresh(b"old"))
+    await client.reply()
+    reload = await start(kit, "/a", "Cache-Control: no-cache")
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nSurrogate-Key: t\r\nContent-Length: 6\r\n\r\n"
+    await (await origin.nth(1)).send(head + b"new")
+    await reload.until(b"new")
+    await api(kit, "/api/v1/invalidations", {"tag": "t"})
+    await origin.asked[1].send(b"new")
+    assert await reload.exactly(3) == b"new"
+    await settled(kit)
+    client = await start(kit)
+    await (await origin.nth(2)).send(fresh(b"newer"))
+    assert (await client.reply()).body == b"newer"
 
 
 async def settled_but_for(kit, count: int) -> None:
@@ -644,6 +685,34 @@ async def test_purged_while_the_body_arrives(start_kit, invalidate):
     await settled(kit)
     reply = await kit.get("/a")
     assert (reply.body, reply.hit, len(origin.asked)) == (b"new", True, 2)
+
+
+async def came_after_the_tag(start_kit, *, soft: bool):
+    """Somebody's request is at the origin, its tag is invalidated, five more come, and then there is an answer with that tag."""
+    kit, origin = await held(start_kit)
+    leader = await start(kit)
+    await origin.nth(0)
+    status, _ = await api(kit, "/api/v1/invalidations", {"tag": "t", "soft": soft})
+    assert status == 201
+    late = await several(kit, 5)
+    await all_wait(kit, 5)
+    await origin.asked[0].send(ok(b"old", "Cache-Control: max-age=60, stale-while-revalidate=60", "Surrogate-Key: t"))
+    assert (await leader.reply()).body == b"old"
+    await (await origin.nth(1)).send(fresh(b"new"))
+    return origin, await replies(late)
+
+
+async def test_who_came_after_a_purge_by_a_tag_that_only_the_head_names_shares_the_next_fetch(start_kit):
+    origin, got = await came_after_the_tag(start_kit, soft=False)
+    assert {reply.body for reply in got} == {b"new"}
+    assert len(origin.asked) == 2
+
+
+async def test_who_came_after_a_soft_purge_by_such_a_tag_is_told_that_what_he_gets_is_stale(start_kit):
+    """To read along would be to get it unmarked, and without a refresh."""
+    origin, got = await came_after_the_tag(start_kit, soft=True)
+    assert [told(reply) for reply in got if reply.body == b"old"] == [{"hit": True, "ttl": 0, "detail": "stale-while-revalidate"}] * 5
+    assert len(origin.asked) == 2
 
 
 async def test_purged_by_a_group_that_only_the_head_names(start_kit):

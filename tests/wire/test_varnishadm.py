@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 
 import pytest
-from adminkit import SECRET, Client
+from adminkit import SECRET, Client, running_admin
 from wirekit import StandingClock, until
 
 from edgecache.app import Edge, StartError
@@ -78,3 +80,20 @@ async def test_a_secret_that_went_away_is_one_sentence(tmp_path):
     (tmp_path / "secret").unlink()
     with pytest.raises(StartError, match=r"varnishadm_secret: .* is no file"):
         await Edge(settings, StandingClock()).start()
+
+
+@pytest.mark.parametrize("command", [b"ban req.url ~ .", b"quit"])
+async def test_who_leaves_before_the_answer_is_no_defect(command: bytes):
+    """A reset while the ban waits for the disk: uvloop, on which the wire tests run as well, raises where one writes after it."""
+    async with running_admin() as admin:
+        client = await admin.greeted()
+        gate = admin.bans.gate = asyncio.Event()
+        await client.send(b"ban req.url ~ ^/a", command)
+        await admin.until(lambda: gate._waiters)
+        client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close is reset
+        client.writer.transport.abort()
+        (session,) = admin.listener._open
+        await admin.until(session._writer.transport.is_closing)
+        gate.set()
+        await admin.until(lambda: not admin.listener._open)
+        assert [text for text, _ in admin.bans.asked] == ["req.url ~ ^/a"], "it was done all the same"

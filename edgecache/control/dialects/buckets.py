@@ -45,6 +45,10 @@ class Bucket:
             return math.inf
         return missing / self.rate.per_s
 
+    def give_back(self, n: float, now: float) -> None:
+        """Put back what was taken for a call that came to nothing."""
+        self._left = min(self.rate.size, self.left(now) + n)
+
     def full_in(self, now: float) -> float:
         """In how many seconds it is full again, if nobody takes anything."""
         missing = self.rate.size - self.left(now)

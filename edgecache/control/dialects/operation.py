@@ -53,7 +53,7 @@ def match_path(pattern: str, path: str) -> Mapping[str, str] | None:
         if want.startswith("{"):
             if not segment:
                 return None
-            parameters[want[1:-1]] = unquote(segment, errors="surrogateescape")
+            parameters[want[1:-1]] = unquote(segment, errors="replace")  # answers repeat them, and are text
         elif want != segment:
             return None
     return parameters

@@ -67,7 +67,11 @@ _FIELDS = (
         "nothing was appended",
     ),
     ("`Edgecache-Matched`", "how many stored responses are covered; absent where that was not counted, as by tag or prefix"),
-    ("`Edgecache-Hint`", "what was probably meant, when nothing matched; may come several times"),
+    (
+        "`Edgecache-Hint`",
+        "what was probably meant, when nothing matched; also that nothing is stored under a host, or that nothing has a tag. May come "
+        "several times",
+    ),
     (
         "`Edgecache-Warning`",
         "the call was taken, but does something else at the real CDN than one might think, or nothing; may come several times",

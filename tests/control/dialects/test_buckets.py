@@ -75,3 +75,13 @@ def test_what_is_left_and_when_it_is_full() -> None:
     assert (bucket.left(0), bucket.full_in(0)) == (10, 0)
     bucket.take(6, 0)
     assert (bucket.left(1), bucket.full_in(1)) == (6, 2)
+
+
+def test_what_is_given_back_is_there_again() -> None:
+    bucket = Bucket(Rate(10, 2), 0)
+    bucket.take(6, 0)
+    bucket.give_back(6, 0)
+    assert bucket.left(0) == 10
+    bucket.take(6, 0)
+    bucket.give_back(6, 3)  # it was filled meanwhile, and is never more than full
+    assert bucket.left(3) == 10

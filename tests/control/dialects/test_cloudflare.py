@@ -381,11 +381,20 @@ async def test_zones_have_limits_of_their_own_and_reset_fills_them() -> None:
     assert await purge(ZONE) == 200
 
 
-async def test_calls_that_are_refused_use_nothing() -> None:
+@pytest.mark.parametrize(
+    "refused, taken",
+    [
+        ({"tags": [1]}, {"tags": ["t"]}),
+        ({"hosts": ["*.example.com"]}, {"tags": ["t"]}),  # found out by the doors, when the bucket was already asked
+        ({"prefixes": ["a b/"]}, {"tags": ["t"]}),
+        ({"files": ["/a"] * 30}, {"files": [A] * 30}),
+    ],
+)
+async def test_calls_that_are_refused_use_nothing(refused: Any, taken: Any) -> None:
     on = stage(ids=[{"id": ZONE, "plan": "free"}])
     for _ in range(60):
-        assert (await on.call("POST", PURGE, {"tags": [1]}, headers=BEARER)).status == 400
-    assert (await on.call("POST", PURGE, {"tags": ["t"]}, headers=BEARER)).status == 200
+        assert (await on.call("POST", PURGE, refused, headers=BEARER)).status == 400
+    assert (await on.call("POST", PURGE, taken, headers=BEARER)).status == 200
 
 
 def test_there_are_limits_for_every_plan() -> None:

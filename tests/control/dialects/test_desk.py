@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from dialectkit import Plain, Stage, fields
 from invalidationkit import stored_at
@@ -9,6 +11,7 @@ from invalidationkit import stored_at
 from edgecache.config import Vendor
 from edgecache.control.dialects.call import Refusal, Refused
 from edgecache.control.dialects.faults import Fault, Wanted
+from edgecache.control.dialects.registry import DIALECTS
 from edgecache.invalidation.logfile import LogUnwritable
 
 URL = "http://h/a"
@@ -190,3 +193,31 @@ async def test_faults_come_before_credentials_and_reset_ends_them() -> None:
     assert (await on.call("POST", f"/plain/a/purge/{URL}")).status == 429
     on.desk.forget()
     assert (await on.call("POST", f"/plain/a/purge/{URL}")).status == 401
+
+
+@pytest.mark.parametrize("vendor", DIALECTS)
+async def test_ids_that_are_no_text_are_ids_like_others(vendor: Vendor) -> None:
+    on = Stage(vendor, DIALECTS[vendor])
+    content = {"tags": ["t"], "objects": ["1"], "surrogate_keys": ["k"], "urls": ["https://www.example.com/a"]}  # each takes what it knows
+    for operation in on.desk.dialects[0].operations:
+        for given in (content, b"grant_type=client_credentials&client_id=%ff&client_secret=\xff"):
+            reply = await on.call(operation.methods[0], re.sub(r"\{\w+\*?\}", "%ff", operation.path), given)
+            assert reply.status < 500, operation.name
+
+
+@pytest.mark.parametrize(
+    "content, hint",
+    [
+        ({"hosts": ["www.example.com"]}, ""),
+        ({"hosts": ["shop.example.com"]}, "nothing is stored under the host shop.example.com; stored hosts: www.example.com"),
+        ({"prefixes": ["shop.example.com/a"]}, "nothing is stored under the host shop.example.com"),
+        ({"tags": ["t"]}, "no stored response has a tag"),
+        ({"purge_everything": True}, ""),
+    ],
+)
+async def test_what_is_not_counted_is_hinted_at_all_the_same(content: dict[str, object], hint: str) -> None:
+    on = Stage(Vendor.CLOUDFLARE, DIALECTS[Vendor.CLOUDFLARE], stored_at(0, "https://www.example.com/a"))
+    reply = await on.call("POST", "/client/v4/zones/z/purge_cache", content)
+    assert fields(reply, "Edgecache-Matched") == []
+    said = fields(reply, "Edgecache-Hint")
+    assert hint in said[0] if hint else said == []

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from edgecache.config import Vendor, VendorSettings, sites_of
+from edgecache.control.dialects.buckets import Rate
 from edgecache.control.dialects.call import Asked, Purge, Purged, Refusal, Refused, Reply
 from edgecache.control.dialects.cloudflare.codes import CODE_OF, CloudflareRefusal, Code
 from edgecache.control.dialects.cloudflare.limits import PLANS
@@ -69,19 +70,22 @@ class Cloudflare:
         items = items_of(member, given[member], plan.files, asked.warnings.append)
         _warn_of_strangers(zone, items, asked)
         if member == "files":
-            self._take(asked, zone, "urls", plan.urls, len(items))
+            give_back = self._take(asked, zone, "urls", plan.urls, len(items))
         else:
-            self._take(asked, zone, "calls", plan.calls, 1)
-        return Purge(items, lambda purged: self._purged(zone, purged), soft=asked.path.endswith("/invalidate_cache"), site=zone.site)
+            give_back = self._take(asked, zone, "calls", plan.calls, 1)
+        soft = asked.path.endswith("/invalidate_cache")
+        return Purge(items, lambda purged: self._purged(zone, purged), soft=soft, site=zone.site, failed=give_back)
 
     def _purged(self, zone: VendorSettings, purged: Purged) -> Reply:
         return _success({"id": zone.id})
 
-    def _take(self, asked: Asked, zone: VendorSettings, what: str, rate: Any, n: int) -> None:
-        """Take from the zone's bucket. Raises Refusal when there is not enough in it."""
-        wait = self._parts.buckets.get((self.vendor, zone.id, what), rate, asked.now).take(n, asked.now)
+    def _take(self, asked: Asked, zone: VendorSettings, what: str, rate: Rate, n: int) -> Callable[[], None]:
+        """Take from the zone's bucket; what comes back puts it there again. Raises Refusal when there is not enough in it."""
+        bucket = self._parts.buckets.get((self.vendor, zone.id, what), rate, asked.now)
+        wait = bucket.take(n, asked.now)
         if wait is not None:
             raise CloudflareRefusal(Code.RATE_LIMITED, why=Refused.RATE_LIMITED, retry_after_s=wait)
+        return lambda: bucket.give_back(n, asked.now)  # the doors refuse what the dialect lets pass: hosts and URLs that are none
 
     # looking
 

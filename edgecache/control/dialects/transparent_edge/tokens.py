@@ -68,7 +68,7 @@ class Tokens:
     def issue(self, row: CredentialSettings, kind: str) -> str:
         """A new token for this client."""
         lifetime_s = LIFETIME_S if kind == ACCESS else REFRESH_LIFETIME_S
-        claim = f"{kind}.{self._real_ns() // 10**9 + lifetime_s}.{_encoded(row.id.encode())}"
+        claim = f"{kind}.{self._real_ns() // 10**9 + lifetime_s}.{_encoded(row.id.encode('utf-8', 'replace'))}"
         return f"{claim}.{_signature(row, claim)}"
 
     def holder(self, token: str, kind: str) -> CredentialSettings | None:
