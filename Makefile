@@ -25,8 +25,9 @@ check: $(VENV)/stamp-dev ## style, format, types, and who imports whom
 	$(BIN)/mypy --strict edgecache
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/stamp-dev ## measurements; CASE=name for one of them, ROUNDS=n rounds
-	$(BIN)/python -m bench $(if $(CASE),--case $(CASE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+bench: $(VENV)/stamp-dev ## measurements; CASE=name for one of them (or invalidation-cost), ROUNDS=n rounds
+	$(BIN)/python -m $(if $(filter invalidation-cost,$(CASE)),bench.invalidation_cost,bench $(if $(CASE),--case $(CASE))) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 docs: $(VENV)/stamp-run ## the files that are made from the code: conf/edgecache.toml, and pages in docs/
 	$(BIN)/python -m edgecache.docs

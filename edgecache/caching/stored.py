@@ -172,11 +172,12 @@ NAME_OVERHEAD_BYTES = 64  # of a group or tag: an str, and its place in the tupl
 def soft_cover(stored: StoredResponse, verdict: Verdict, position: int = -1) -> SoftCovered | None:
     """How soft purges above `position` stand on `stored`: what the log says of it now and what was written into it, together.
 
-    None when none does. Without `position` all count; with the position of a validation, those that it did not see. The log's newest one
-    being above it, `since` may be that of an older one: stale for longer than exactly, never for less.
+    None when none does. Without `position` all count; with the position of a validation, those that it did not see. What was written stands
+    for older entries than what the log says, and the first one's time counts. The log's newest one being above the validation, that may be
+    one which it did see: stale for longer than exactly, never for less.
     """
     written = SoftCovered(stored.soft_position, stored.soft_since) if stored.soft_since is not None else None
     found = [one for one in (written, verdict) if isinstance(one, SoftCovered) and one.position > position]
     if not found:
         return None
-    return SoftCovered(max(one.position for one in found), min(one.since for one in found))
+    return SoftCovered(max(one.position for one in found), found[0].since)

@@ -24,6 +24,7 @@ class SoftEntry(NamedTuple):
 
     position: int
     time: float
+    merged: bool = False  # it stands for several, of which this is the last position and the earliest time
 
 
 class Coverage:
@@ -67,8 +68,8 @@ class Coverage:
         if len(self.soft) > soft_limit:
             # The two oldest become one with the reach of the later and the time of the earlier: what lies between them counts as stale for
             # longer than it was, never for less. Making it hard would be as safe, but would take away what may still be served stale.
-            (_, earlier), (reach, later), *others = self.soft
-            self.soft = (SoftEntry(reach, min(earlier, later)), *others)
+            (_, earlier, _), (reach, later, _), *others = self.soft
+            self.soft = (SoftEntry(reach, min(earlier, later), True), *others)
 
     def first_soft(self, above: int) -> SoftEntry | None:
         """The first soft entry above this position, or None."""

@@ -137,7 +137,7 @@ class InvalidationLog:
         for coverage in (self._all, *self._exact):
             if coverage.hard:
                 found.append(Entry(coverage.hard, 0.0, False, coverage.selector, Cause.API))
-            found.extend(Entry(position, time, True, coverage.selector, Cause.API) for position, time in coverage.soft)
+            found.extend(Entry(position, time, True, coverage.selector, Cause.API) for position, time, _ in coverage.soft)
         return iter(sorted(found, key=lambda entry: entry.position))
 
     # Verdicts.
@@ -153,7 +153,7 @@ class InvalidationLog:
         if not isinstance(standing, HardCovered):
             found = self._find(stored.key, stored.tested, stored.tags, stored.groups, stored)
             if isinstance(found, SoftCovered) and isinstance(standing, SoftCovered):
-                found = SoftCovered(found.position, min(standing.since, found.since))  # see the end of _find
+                found = SoftCovered(found.position, standing.since)  # what was found before is the first
             if found is not CLEAN:
                 standing = stored.standing = found
         stored.tested = self.head
@@ -209,7 +209,7 @@ class InvalidationLog:
             if first is None:
                 return []
             hard = min(hard, first or hard)
-            found.extend(position for position, _ in coverage.soft if position > above)
+            found.extend(position for position, _, _ in coverage.soft if position > above)
         for ban in self.bans.above(above):
             if not self.bans.covers(ban, stored):
                 continue
@@ -260,8 +260,7 @@ class InvalidationLog:
                     return HardCovered(ban.position)
                 soft.append(SoftEntry(ban.position, ban.time))
                 newest = max(newest, ban.position)
-        # The first one's time, or an earlier one where entries were merged or the clock was moved back: stale for longer, never for less.
-        return SoftCovered(newest, min(time for _, time in soft)) if soft else CLEAN
+        return SoftCovered(newest, _since(soft)) if soft else CLEAN
 
     def _ban_covers(self, ban: LiveBan, key: Key, stored: StoredResponse | None, unknown_covers: bool) -> bool:
         if stored is not None:
@@ -335,6 +334,16 @@ class InvalidationLog:
             else:
                 self._next_rewrite = max(self._file_bytes, 2 * file.size)
         file.write(entries)
+
+
+def _since(soft: Sequence[SoftEntry]) -> float:
+    """The time of the first of these entries, whichever times the others have: the clock may have been moved back between them.
+
+    Of merged entries nobody knows which was the first; then the earliest time counts: stale for longer, never for less.
+    """
+    if any(one.merged for one in soft):
+        return min(one.time for one in soft)
+    return min(soft).time
 
 
 def _ignore(failure: LogUnwritable) -> None:

@@ -237,7 +237,7 @@ def test_staleness(lifetime_s: float, initial_age_s: float, soft_since: float | 
         (None, SoftCovered(7, 10.0), -1, (7, 10.0)),
         ((5, 20.0), CLEAN, -1, (5, 20.0)),
         ((5, 20.0), SoftCovered(7, 30.0), -1, (7, 20.0)),
-        ((5, 20.0), SoftCovered(7, 10.0), -1, (7, 10.0)),
+        ((5, 20.0), SoftCovered(7, 10.0), -1, (7, 20.0)),  # the clock was moved back in between: the first one counts all the same
         ((5, 20.0), SoftCovered(7, 30.0), 5, (7, 30.0)),
         ((5, 20.0), SoftCovered(7, 30.0), 7, None),
     ],

@@ -79,7 +79,7 @@ def test_a_validation_raises_the_position(old: tuple[int, int], fetch: tuple[int
         ((NOW + 2, 3), CLEAN, 2, (NOW + 2, 3)),
         ((NOW + 2, 3), SoftCovered(5, NOW + 9), 4, (NOW + 9, 5)),
         ((NOW + 2, 3), SoftCovered(5, NOW + 9), 2, (NOW + 2, 5)),
-        ((NOW + 9, 3), SoftCovered(5, NOW + 2), 2, (NOW + 2, 5)),
+        ((NOW + 9, 3), SoftCovered(5, NOW + 2), 2, (NOW + 9, 5)),  # the clock was moved back in between
         (None, CLEAN, 9, None),
     ],
 )

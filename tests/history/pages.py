@@ -13,8 +13,8 @@ from edgecache.lab.history.events import Answer, AnswerKind, By, Page, Selector
 HOSTS = {"a.test": "one", "b.test": "two"}  # and the site of each
 KINDS = ("red", "green", "blue")
 LANGUAGES = ("de", "fr")
-TAGS = tuple(f"t{number}" for number in range(24))
-GROUPS = tuple(f"g{number}" for number in range(8))
+TAGS = tuple(f"t{number}" for number in range(60))
+GROUPS = tuple(f"g{number}" for number in range(20))
 CLASSES = tuple(f"c{number}" for number in range(8))
 USERS = ("ann", "bob")
 

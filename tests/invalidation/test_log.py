@@ -27,8 +27,7 @@ def naive_verdict(entries: list[Entry], key: Key, position: int) -> Verdict:
         return HardCovered(max(hard))
     if not covering:
         return CLEAN
-    first_of_each = {entry.selector: entry.time for entry in reversed(covering)}
-    return SoftCovered(max(entry.position for entry in covering), min(first_of_each.values()))
+    return SoftCovered(max(entry.position for entry in covering), covering[0].time)
 
 
 def log_of(*appends: tuple[Selector, bool, float], limit: int = 1000) -> InvalidationLog:
@@ -59,8 +58,9 @@ HARD, SOFT = False, True
         ([(ALL, SOFT, 10), (URL_A, SOFT, 20)], A, 0, SoftCovered(2, 10)),
         ([(ALL, SOFT, 10), (URL_A, SOFT, 20)], A, 1, SoftCovered(2, 20)),
         ([(URL_A, SOFT, 10), (ALL, SOFT, 20)], A, 1, SoftCovered(2, 20)),
-        # Edge time was moved back between them: of two selectors the earlier time counts.
-        ([(URL_A, SOFT, 20), (ALL, SOFT, 10)], A, 0, SoftCovered(2, 10)),
+        # Edge time was moved back between them: the first one's time counts all the same.
+        ([(URL_A, SOFT, 20), (ALL, SOFT, 10)], A, 0, SoftCovered(2, 20)),
+        ([(ALL, SOFT, 20), (URL_A, SOFT, 10)], A, 0, SoftCovered(2, 20)),
         # Hard beats soft in either order, within a selector and between two.
         ([(URL_A, SOFT, 10), (URL_A, HARD, 20)], A, 0, HardCovered(2)),
         ([(URL_A, HARD, 10), (URL_A, SOFT, 20)], A, 0, HardCovered(1)),
