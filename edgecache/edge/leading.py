@@ -418,6 +418,8 @@ class Lead:
             return  # it is being asked again, or will be in a moment
         self._answer_known()
         if self._arriving is not None:
+            # Who waited for the head may not have had his turn yet. He asks the log about this, which forgets what it was not asked by now.
+            self._verdict(self._arriving)
             self._parts.arriving.discard(self._arriving)
         if self._underway is not None:
             self._parts.order.end(self._underway)
